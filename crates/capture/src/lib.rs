@@ -1,1 +1,4 @@
 //! Skeleton.
+
+pub mod command;
+pub mod redact;
