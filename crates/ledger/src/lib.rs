@@ -1,1 +1,3 @@
-//! Skeleton.
+//! The ledger: appends sealed events, reads them back, proves and verifies them, and forgets slots.
+
+pub mod line;

@@ -1,0 +1,192 @@
+//! The lines of one event: its envelope and its slots.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use sealtrail_event::{ENVELOPE_BYTES_MAX, SlotName};
+
+use super::{Cursor, Kind, LineError, SLOT_LINE_BYTES_MAX, push_base64, push_number};
+
+/// What the envelope of every event that the ledger writes about itself holds, and no other: the reader's cheap test.
+pub const LEDGER_EVENT: &[u8] = b"\"event_type\":\"ledger.";
+
+static TAIL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b",\"s\":{"));
+
+/// The commitment to one slot, as an envelope states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commitment {
+    /// Which slot.
+    pub name: SlotName,
+    /// `SHA-256("sealtrail/slot/v1\n" ‖ salt ‖ value)`.
+    pub hash: [u8; 32],
+    /// Bytes of the value.
+    pub bytes: u64,
+}
+
+/// The commitments of one envelope: at most one per slot name, in the order of the names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Commitments {
+    found: [Option<Commitment>; SlotName::ALL.len()],
+}
+
+impl Commitments {
+    /// Returns the commitment to `name`.
+    pub fn get(&self, name: SlotName) -> Option<&Commitment> {
+        self.found.get(name as usize)?.as_ref()
+    }
+
+    /// Returns the commitments in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Commitment> {
+        self.found.iter().flatten()
+    }
+}
+
+/// An envelope line: the position, the commitments, and the members between them as they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvelopeLine<'a> {
+    /// Position in the log.
+    pub seq: u64,
+    /// The members of the event envelope, without braces or the commas around them.
+    pub members: &'a [u8],
+    /// The commitments to its slots.
+    pub slots: Commitments,
+}
+
+impl<'a> EnvelopeLine<'a> {
+    /// Parses the head and the tail of an envelope line; the members between are taken as they are.
+    pub fn parse(line: &'a [u8]) -> Result<Self, LineError> {
+        let mut cursor = Cursor::new(Kind::Envelope, line, ENVELOPE_BYTES_MAX)?;
+        cursor.text("{\"v\":1,\"i\":")?;
+        let seq = cursor.number()?;
+        cursor.text(",")?;
+        let length = TAIL.find(cursor.rest()).ok_or_else(|| cursor.error("the member \"s\""))?;
+        let members = cursor.bytes(length, "the members of the event")?;
+        if members.is_empty() {
+            return Err(cursor.error("the members of the event"));
+        }
+        cursor.text(",\"s\":{")?;
+        let slots = commitments(&mut cursor)?;
+        cursor.text("}")?;
+        cursor.end()?;
+        Ok(Self { seq, members, slots })
+    }
+
+    /// Tells whether the ledger wrote this event about itself.
+    pub fn is_ledger_event(&self) -> bool {
+        memchr::memmem::find(self.members, LEDGER_EVENT).is_some()
+    }
+
+    /// Returns the text of one member of the envelope that is a string, found by its name at any depth.
+    pub fn string_member(&self, name: &str) -> Option<&'a str> {
+        let mut from = 0;
+        while let Some(at) = memchr::memmem::find(self.members.get(from..)?, name.as_bytes()) {
+            let (before, after) = (from + at, from + at + name.len());
+            from = after;
+            let quoted = before > 0 && self.members[before - 1] == b'"';
+            if let (true, Some(rest)) = (quoted, self.members.get(after..).and_then(|rest| rest.strip_prefix(b"\":\""))) {
+                let end = memchr::memchr(b'"', rest)?;
+                return std::str::from_utf8(&rest[..end]).ok();
+            }
+        }
+        None
+    }
+}
+
+fn commitments(cursor: &mut Cursor<'_>) -> Result<Commitments, LineError> {
+    let mut slots = Commitments::default();
+    let mut last: Option<SlotName> = None;
+    if cursor.take("}") {
+        return Ok(slots);
+    }
+    loop {
+        cursor.text("\"")?;
+        let name = slot_name(cursor)?;
+        if last >= Some(name) {
+            return Err(cursor.error("slots in their order, each once"));
+        }
+        cursor.text(":{\"c\":\"")?;
+        let hash = cursor.base64::<32>("the base64 of a commitment")?;
+        cursor.text("\",\"n\":")?;
+        let bytes = cursor.number()?;
+        cursor.text("}")?;
+        slots.found[name as usize] = Some(Commitment { name, hash, bytes });
+        last = Some(name);
+        if cursor.take("}") {
+            return Ok(slots);
+        }
+        cursor.text(",")?;
+    }
+}
+
+/// Takes a slot name and its closing quote.
+fn slot_name(cursor: &mut Cursor<'_>) -> Result<SlotName, LineError> {
+    let word = cursor.word(16, "a slot name")?;
+    SlotName::parse(word).ok_or_else(|| cursor.error("a slot name"))
+}
+
+/// Appends an envelope line without its newline; `members` is the event envelope's JSON without its outer braces, not empty.
+pub fn write_envelope(out: &mut Vec<u8>, seq: u64, members: &[u8], slots: &[Commitment]) {
+    out.extend_from_slice(b"{\"v\":1,\"i\":");
+    push_number(out, seq);
+    out.push(b',');
+    out.extend_from_slice(members);
+    out.extend_from_slice(b",\"s\":{");
+    for (at, slot) in slots.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+        out.extend_from_slice(slot.name.as_str().as_bytes());
+        out.extend_from_slice(b"\":{\"c\":\"");
+        push_base64(out, &slot.hash);
+        out.extend_from_slice(b"\",\"n\":");
+        push_number(out, slot.bytes);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// A slot line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotLine<'a> {
+    /// Position of the event it belongs to.
+    pub seq: u64,
+    /// Which slot.
+    pub name: SlotName,
+    /// What makes its commitment say nothing about the value.
+    pub salt: [u8; 16],
+    /// The committed bytes: compact JSON text of one object.
+    pub value: &'a [u8],
+}
+
+impl<'a> SlotLine<'a> {
+    /// Parses a slot line; of the value only the outer braces, the limit and the absence of a newline are looked at.
+    pub fn parse(line: &'a [u8]) -> Result<Self, LineError> {
+        let mut cursor = Cursor::new(Kind::Slot, line, SLOT_LINE_BYTES_MAX)?;
+        cursor.text("{\"i\":")?;
+        let seq = cursor.number()?;
+        cursor.text(",\"slot\":\"")?;
+        let name = slot_name(&mut cursor)?;
+        cursor.text(",\"salt\":\"")?;
+        let salt = cursor.base64::<16>("the base64 of a salt")?;
+        cursor.text("\",\"v\":")?;
+        let value = match cursor.rest() {
+            [value @ .., b'}'] if value.len() <= sealtrail_event::SLOT_BYTES_MAX => value,
+            _ => return Err(cursor.error("a value within the limit and the closing brace")),
+        };
+        if !matches!(value, [b'{', .., b'}']) {
+            return Err(cursor.error("one JSON object"));
+        }
+        Ok(Self { seq, name, salt, value })
+    }
+}
+
+/// Appends a slot line without its newline; `value` is compact JSON text of one object, exactly the committed bytes.
+pub fn write_slot(out: &mut Vec<u8>, seq: u64, name: SlotName, salt: &[u8; 16], value: &[u8]) {
+    out.extend_from_slice(b"{\"i\":");
+    push_number(out, seq);
+    out.extend_from_slice(b",\"slot\":\"");
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"salt\":\"");
+    push_base64(out, salt);
+    out.extend_from_slice(b"\",\"v\":");
+    out.extend_from_slice(value);
+    out.push(b'}');
+}

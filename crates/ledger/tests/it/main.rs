@@ -1,0 +1,4 @@
+//! Integration tests of the ledger.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod read_line;
