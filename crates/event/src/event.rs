@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::envelope::Envelope;
+use crate::place::merge_missing;
 use crate::slot::{Slot, SlotName};
 
 /// One thing that happened, after redaction, ready to be sealed.
@@ -15,20 +16,15 @@ pub struct Event {
 }
 
 impl Event {
-    /// Adds `members` to a slot; an empty object adds nothing.
+    /// Adds `members` to a slot; an empty object adds nothing, a member that is there already is replaced.
     pub fn put(&mut self, name: SlotName, members: Map<String, Value>) {
         if members.is_empty() {
             return;
         }
-        let merged = match self.slots.iter().position(|slot| slot.name == name) {
-            Some(at) => {
-                let mut old: Value = serde_json::from_str(&self.slots.remove(at).json).unwrap_or_default();
-                merge(&mut old, Value::Object(members));
-                old
-            }
-            None => Value::Object(members),
-        };
-        self.slots.push(Slot { name, json: merged.to_string() });
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.name == name) {
+            return slot.add(members);
+        }
+        self.slots.push(Slot { name, json: Value::Object(members).to_string() });
         self.slots.sort_by_key(|slot| slot.name);
     }
 
@@ -40,28 +36,41 @@ impl Event {
 }
 
 /// Returns `envelope` with every slot (JSON object text) merged into it; text that is no object is left out.
+///
+/// What the envelope says stays: a slot can add members, never change one that is sealed.
 pub fn view<'a>(mut envelope: Value, slots: impl Iterator<Item = &'a str>) -> Value {
     for slot in slots {
         if let Ok(value @ Value::Object(_)) = serde_json::from_str(slot) {
-            merge(&mut envelope, value);
+            merge_missing(&mut envelope, value);
         }
     }
     envelope
 }
 
 /// Merges objects member by member; anything else is replaced.
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
-                match into.get_mut(&name) {
-                    Some(old) => merge(old, value),
-                    None => {
-                        into.insert(name, value);
-                    }
-                }
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (name, value) in from {
+        match (into.get_mut(&name), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            (_, value) => {
+                into.insert(name, value);
             }
         }
-        (into, from) => *into = from,
+    }
+}
+
+impl Slot {
+    /// Adds members to the object text: spliced in as text where no name can be there already, parsed and merged otherwise.
+    fn add(&mut self, members: Map<String, Value>) {
+        let named = |name: &String| self.json.contains(&format!("{}:", Value::from(name.as_str())));
+        let text = match self.json.strip_suffix('}') {
+            Some(open) if open.len() > 1 && !members.keys().any(named) => format!("{open},{}", &Value::Object(members).to_string()[1..]),
+            _ => {
+                let mut old: Map<String, Value> = serde_json::from_str(&self.json).unwrap_or_default();
+                merge(&mut old, members);
+                Value::Object(old).to_string()
+            }
+        };
+        self.json = text;
     }
 }

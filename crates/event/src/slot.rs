@@ -25,8 +25,7 @@ pub enum SlotName {
 
 impl SlotName {
     /// Every slot name, in the order in which slots are stored.
-    pub const ALL: &[Self] =
-        &[Self::Identity, Self::Resource, Self::Prompt, Self::Input, Self::Output, Self::Content, Self::Raw];
+    pub const ALL: &[Self] = &[Self::Identity, Self::Resource, Self::Prompt, Self::Input, Self::Output, Self::Content, Self::Raw];
 
     /// Returns the name as it stands in envelopes.
     pub fn as_str(self) -> &'static str {

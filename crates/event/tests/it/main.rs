@@ -1,0 +1,4 @@
+//! Tests of the event crate's public face.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod seeds;
