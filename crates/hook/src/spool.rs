@@ -1,0 +1,163 @@
+//! The spool: deliveries that no recorder took, sealed to the trail's public key, appended to one open file.
+//!
+//! The file exists before it is needed, so one write and one sync make a record durable. Who appends holds the file's lock for the write only; the
+//! recorder holds it when it cuts the file after a drain. A writer that is killed in mid-write leaves a torn record, which the drain skips and counts.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crypto_box::PublicKey;
+use crypto_box::aead::rand_core::{self, CryptoRng, RngCore};
+use rustix::fs::FlockOperation;
+use sealtrail_intake::{Frame, record_head};
+
+/// 64 MiB: above it the file is closed under another name, so that the drain can remove it as a whole.
+const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// 256 MiB: the end where the folder does not allow a new file (it belongs to another user, and no recorder has run for long).
+const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// 64 closed files of 64 MiB: 4 GiB of undrained spool. More is a recorder that never runs.
+const SEGMENTS_MAX: usize = 64;
+/// The lock is held for one write; two seconds mean that somebody keeps it.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// The delivery could not be spooled.
+pub(crate) struct Lost {
+    /// One word for the gap table.
+    pub(crate) cause: &'static str,
+    /// A few words for a person.
+    pub(crate) what: String,
+}
+
+impl Lost {
+    fn new(cause: &'static str, what: impl std::fmt::Display) -> Self {
+        Self { cause, what: format!("spool: {what}") }
+    }
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        let cause = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => "disk_full",
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "permission",
+            ErrorKind::NotFound | ErrorKind::NotADirectory => "no_spool",
+            _ => "io",
+        };
+        Self::new(cause, error)
+    }
+}
+
+/// Appends the delivery durably.
+pub(crate) fn append(home: &Path, frame: &Frame, body: &[u8]) -> Result<(), Lost> {
+    let record = seal(home, frame, body)?;
+    let folder = home.join("spool");
+    let file = open_locked(&folder, frame)?;
+    let before = file.metadata()?.len();
+    if let Err(error) = (&file).write_all(&record) {
+        // The lock is still held, so nobody has written behind us. If the cut fails as well, the drain finds a torn record.
+        let _ = file.set_len(before);
+        return Err(error.into());
+    }
+    // Unlocked before the sync, so that several hooks share one journal commit.
+    let _ = rustix::fs::flock(&file, FlockOperation::Unlock);
+    file.sync_data().map_err(|error| Lost::new("sync", error))
+}
+
+fn seal(home: &Path, frame: &Frame, body: &[u8]) -> Result<Vec<u8>, Lost> {
+    let key =
+        std::fs::read_to_string(home.join("keys/spool.pub")).map_err(|error| Lost::new("no_key", format!("no public key: {error}")))?;
+    let key = unhex(key.trim()).ok_or_else(|| Lost::new("no_key", "the public key is not 64 hex digits"))?;
+    getrandom::fill(&mut [0u8; 32]).map_err(|error| Lost::new("no_entropy", error))?;
+    let plain = [frame.header().as_slice(), body].concat();
+    let sealed =
+        PublicKey::from_bytes(key).seal(&mut SystemRandom, &plain).map_err(|_| Lost::new("no_key", "the public key cannot be used"))?;
+    Ok([record_head(sealed.len()).as_slice(), &sealed].concat())
+}
+
+/// Opens the spool's file and takes its lock, after closing a full one under its final name.
+fn open_locked(folder: &Path, frame: &Frame) -> Result<File, Lost> {
+    let path = folder.join("open.spool");
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        let file = open(folder, &path)?;
+        lock(&file, deadline).map_err(|()| Lost::new("lock", "another process keeps its lock"))?;
+        let (held, named) = (file.metadata()?, std::fs::symlink_metadata(&path));
+        if !named.is_ok_and(|named| named.ino() == held.ino() && named.dev() == held.dev()) {
+            // Closed by another hook between our open and our lock.
+            continue;
+        }
+        if held.len() < SEGMENT_BYTES {
+            return Ok(file);
+        }
+        if std::fs::read_dir(folder)?.count() > SEGMENTS_MAX {
+            return Err(Lost::new("spool_full", "4 GiB wait undrained"));
+        }
+        if std::fs::rename(&path, folder.join(format!("{}.spool", frame.delivery.hex()))).is_err() {
+            return if held.len() < SEGMENT_BYTES_MAX { Ok(file) } else { Err(Lost::new("spool_full", "256 MiB wait undrained")) };
+        }
+    }
+}
+
+fn open(folder: &Path, path: &Path) -> io::Result<File> {
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    let existing = OpenOptions::new().append(true).custom_flags(no_follow).open(path);
+    if !matches!(&existing, Err(error) if error.kind() == ErrorKind::NotFound) {
+        return existing;
+    }
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_follow).open(path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(file)
+}
+
+/// Takes the exclusive lock of a file, or gives up at the deadline.
+pub(crate) fn lock(file: &File, deadline: Instant) -> Result<(), ()> {
+    // Nothing is ever sent: receiving with a timeout is the wait.
+    let (_sender, never) = mpsc::channel::<()>();
+    loop {
+        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if Instant::now() < deadline => {}
+            Err(_) => return Err(()),
+        }
+        let _ = never.recv_timeout(Duration::from_micros(300));
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0u8; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (n, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * n..2 * n + 2], 16).ok()?;
+    }
+    Some(out)
+}
+
+/// The system's randomness behind the trait that the sealed box asks for.
+struct SystemRandom;
+
+impl CryptoRng for SystemRandom {}
+
+impl RngCore for SystemRandom {
+    fn next_u32(&mut self) -> u32 {
+        rand_core::impls::next_u32_via_fill(self)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        rand_core::impls::next_u64_via_fill(self)
+    }
+
+    fn fill_bytes(&mut self, into: &mut [u8]) {
+        // The trait cannot report a failure, and a box sealed without randomness could be opened by anybody.
+        getrandom::fill(into).expect("seal() drew randomness a moment ago, and the kernel never stops giving it");
+    }
+
+    fn try_fill_bytes(&mut self, into: &mut [u8]) -> Result<(), rand_core::Error> {
+        self.fill_bytes(into);
+        Ok(())
+    }
+}
