@@ -1,0 +1,160 @@
+//! Arguments of the commands that read the trail.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// `search`
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "Examples:
+  sealtrail search --user-id user_12345 --since 2026-03-01
+  sealtrail search --event-type data.file_read --sensitivity-level pii --since \"2 weeks ago\"
+  sealtrail search 'tool_name=Bash and outcome!=success' --since 24h
+  sealtrail search --event-type 'data.*' -o json | jq '.[].resource.path'
+  sealtrail search --since 1h -o json --proof > evidence.json && sealtrail verify-integrity evidence.json")]
+pub(crate) struct Search {
+    /// A query; `sealtrail query fields` lists what it can name
+    pub(crate) query: Option<String>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// At most this many events, newest first
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) limit: u64,
+    /// Every event, whatever `--limit` says
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Oldest first
+    #[arg(long)]
+    pub(crate) oldest_first: bool,
+    /// Columns, in this order
+    #[arg(long, value_delimiter = ',', value_name = "A,B,C")]
+    pub(crate) fields: Vec<String>,
+    /// Add to each event the `seal` that proves it anywhere (json and ndjson)
+    #[arg(long)]
+    pub(crate) proof: bool,
+    /// Show what the flags and the query mean, and search nothing
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Exit 5 when nothing matches
+    #[arg(long)]
+    pub(crate) require_match: bool,
+}
+
+/// Filters shared by `search` and `tail`; all that are given must hold.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Filter {
+    /// The person
+    #[arg(long, value_name = "ID", alias = "developer")]
+    pub(crate) user_id: Option<String>,
+    /// The session of the client
+    #[arg(long, value_name = "ID")]
+    pub(crate) session_id: Option<String>,
+    /// Event type, with `*` for any ending: `data.*`
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+    /// Sensitivity of what was touched
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) sensitivity_level: Option<String>,
+    /// Address: `203.0.113.*` or `203.0.113.0/24`
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) source_ip: Option<String>,
+    /// The agent that acted
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent_id: Option<String>,
+    /// The tool, as named on the wire
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool: Option<String>,
+    /// How it ended: pending, success, failure, denied, error, unknown
+    #[arg(long, value_name = "WORD")]
+    pub(crate) outcome: Option<String>,
+    /// From this time: `2026-03-01`, `"2 weeks ago"`, `24h`, `yesterday 14:00`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+/// `tail`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Tail {
+    /// A query
+    pub(crate) query: Option<String>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Wait for new events until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the newest events to begin with
+    #[arg(short = 'n', long, default_value_t = 10, value_name = "N")]
+    pub(crate) lines: u64,
+    /// Columns, in this order
+    #[arg(long, value_delimiter = ',', value_name = "A,B,C")]
+    pub(crate) fields: Vec<String>,
+}
+
+/// `get`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Get {
+    /// Audit id of the event, or its number in the ledger
+    pub(crate) audit_id: String,
+}
+
+/// `trace-chain`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Trace {
+    /// Audit id of the event, or its number in the ledger
+    pub(crate) audit_id: String,
+}
+
+/// `prove`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Prove {
+    /// Audit id of the event, or its number in the ledger
+    pub(crate) audit_id: String,
+}
+
+/// `verify-integrity`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  sealtrail verify-integrity
+  sealtrail verify-integrity /backup/ledger --vkey log.vkey
+  sealtrail verify-integrity evidence.json")]
+pub(crate) struct Verify {
+    /// A ledger folder, a home, or a file of events exported with `--proof`; the trail of the home when left out
+    pub(crate) path: Option<PathBuf>,
+    /// Check the commits, checkpoints and the newest segment only
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// File with the verifier key that must have signed it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vkey: Option<PathBuf>,
+    /// File with the escrowed K_0, to check the HMAC of every event
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mac_key: Option<PathBuf>,
+}
+
+/// `session …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List the sessions, newest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most this many sessions
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: u64,
+    },
+    /// Show the timeline of one session: one line an action
+    Show {
+        /// Session id, or `last`
+        id: String,
+    },
+}
+
+/// `checkpoint …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// Print the newest published checkpoint
+    Show,
+}

@@ -1,0 +1,5 @@
+//! One module a command.
+
+pub(crate) mod init;
+pub(crate) mod uninstall;
+pub(crate) mod version;

@@ -1,0 +1,30 @@
+//! The command line of Sealtrail: arguments in, text out, exit codes.
+//!
+//! It is **not** where anything is decided: it parses, calls the crates below, and shows what they answer.
+//!
+//! Invariants:
+//! - Data goes to standard output, talk to standard error; a reader that goes away is a success.
+//! - Everything that comes from an event passes [`visible`](visible::visible) before it reaches a terminal.
+//! - Every failure is one [`Failure`](failure::Failure), shown by one renderer; no usage error exits with 2, which would
+//!   make the client block an agent.
+//! - A settings file is changed only by showing the difference first, and keeps everything that is not ours.
+
+mod args;
+mod cmd;
+mod exit;
+mod failure;
+mod field;
+mod home;
+mod progress;
+mod reference;
+mod rows;
+mod run;
+mod screen;
+mod settings;
+mod table;
+mod theme;
+mod visible;
+mod when;
+
+pub use reference::reference;
+pub use run::main;

@@ -1,0 +1,78 @@
+//! From the command line to an exit code.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, Command, Global};
+use crate::cmd;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::when::Zone;
+
+/// What every command gets: the screen, the flags of every command, the zone of times.
+pub(crate) struct Call {
+    pub(crate) screen: Screen,
+    pub(crate) global: Global,
+    pub(crate) zone: Zone,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let mut screen = Screen::new(&cli.global);
+    let zone = match Zone::parse(&cli.global.tz) {
+        Ok(zone) => zone,
+        Err(failure) => return end(&mut screen, Err(failure)),
+    };
+    let mut call = Call { screen, global: cli.global, zone };
+    let result = dispatch(&mut call, cli.command).and_then(|exit| call.screen.finish().map(|()| exit));
+    end(&mut call.screen, result)
+}
+
+fn end(screen: &mut Screen, result: Result<Exit, Failure>) -> ExitCode {
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            screen.fail(&failure);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit.number())
+}
+
+/// Shows help and versions on standard output, everything else that the parser says on standard error with exit 64.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed stream leaves nobody to tell.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(Exit::Usage.number()),
+    }
+}
+
+fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => cmd::init::run(call, &args),
+        Command::Uninstall(args) => cmd::uninstall::run(call, &args),
+        Command::Completions { shell } => {
+            // Into memory first: the generator panics when a reader goes away.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sealtrail", &mut script);
+            call.screen.out().write_all(&script)?;
+            Ok(Exit::Yes)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut call.screen.out())?;
+            Ok(Exit::Yes)
+        }
+        Command::Version => cmd::version::run(call),
+        Command::Audit(command) => dispatch(call, command.plain()),
+        _ => Err(Failure::new("missing", Exit::Failed, "this command is not built yet")),
+    }
+}

@@ -1,0 +1,121 @@
+//! Arguments, help and exit codes.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use crate::run::Machine;
+
+/// Protects agents: a typo in a hook line never exits with 2, which the client reads as "block this action".
+#[test]
+fn a_typo_exits_with_64() {
+    let machine = Machine::new();
+    insta::assert_snapshot!(machine.run("serch"), @r#"
+    exit: 64
+    ----- stderr
+    error: unrecognized subcommand 'serch'
+
+      tip: a similar subcommand exists: 'search'
+
+    Usage: sealtrail [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    "#);
+    assert_eq!(machine.run("").exit, 64);
+    assert_eq!(machine.run("session").exit, 64);
+    assert_eq!(machine.run("search --limit many").exit, 64);
+}
+
+/// Protects the first look: the short help fits one screen and names every command.
+#[test]
+fn short_help_fits_one_screen() {
+    let help = Machine::new().run("-h");
+    assert_eq!(help.exit, 0);
+    assert!(help.stdout.lines().count() <= 50, "{}", help.stdout);
+    insta::assert_snapshot!(help, @r#"
+    exit: 0
+    ----- stdout
+    The audit trail of Claude Code agents: captured, sealed, searchable, provable
+
+    Usage: sealtrail [OPTIONS] <COMMAND>
+
+    Commands:
+      init              Create a trail, its keys and its hooks
+      uninstall         Remove exactly the hooks that `init` installed
+      daemon            Receive hooks and seal them, in the foreground
+      status            Show whether the trail is complete, unchanged and readable
+      doctor            Check everything that can silently go wrong
+      tail              Show the newest events, and follow them
+      search            Find events
+      get               Show one event with its proof
+      trace-chain       Show who led to an event and what it led to
+      session           Sessions
+      verify-integrity  Recompute everything and tell what does not fit
+      prove             Write the inclusion proof of one event
+      checkpoint        Checkpoints: what the trail has published about itself
+      erase             Erase one slot of one event; the proof stays whole
+      config            The configuration
+      query             The query language
+      import            Seal records that were captured elsewhere
+      demo              Seal a recorded session, prove it, and catch a changed byte
+      audit             The same verbs under the name `audit`
+      completions       Print shell completions
+      man               Print the manual page
+      version           Print the versions of the program and its formats
+
+    Options:
+          --home <DIR>       Folder of the trail: ledger, keys, configuration, spool [env:
+                             SEALTRAIL_HOME]
+      -o, --output <FORMAT>  Format of the data on standard output; `auto` is a table on a terminal,
+                             `tsv` elsewhere [default: auto] [possible values: auto, table, tsv, json,
+                             ndjson, csv, id, proof]
+          --tz <ZONE>        Zone of times in tables: utc, local, or a name such as Europe/Berlin
+                             [default: utc]
+          --color <WHEN>     When to use colour; NO_COLOR and CLICOLOR_FORCE are heard too [default:
+                             auto] [possible values: auto, always, never]
+      -q, --quiet            Talk less on standard error
+      -v, --verbose...       Talk more on standard error
+          --no-progress      Draw no progress bar
+          --no-input         Ask no question
+      -h, --help             Print help (see more with '--help')
+      -V, --version          Print version
+
+    Exit codes: 0 yes, 1 failed, 3 not verified, 4 incomplete, 5 nothing matched, 6 busy, 7 refused, 64
+    usage, 78 configuration.
+    "#);
+}
+
+/// Protects scripts: a wrong time zone is a usage error with a hint, as text and as JSON.
+#[test]
+fn errors_have_one_shape() {
+    let machine = Machine::new();
+    insta::assert_snapshot!(machine.run("version --tz Mars/Base"), @r#"
+    exit: 64
+    ----- stderr
+    error: no time zone "Mars/Base"
+      caused by: failed to find time zone `Mars/Base` in time zone database
+
+    hint: use utc, local, or a name such as Europe/Berlin
+    "#);
+    insta::assert_snapshot!(machine.run("version --tz Mars/Base -o json"), @r#"
+    exit: 64
+    ----- stderr
+    {"error":{"code":"usage.tz","message":"no time zone \"Mars/Base\"","causes":["failed to find time zone `Mars/Base` in time zone database"],"hints":["use utc, local, or a name such as Europe/Berlin"],"exit":64}}
+    "#);
+}
+
+/// Protects pipelines: a reader that goes away is a success, not an error message.
+#[test]
+fn a_closed_pipe_is_a_success() {
+    let machine = Machine::new();
+    let script = format!("set -o pipefail; {} completions bash | true; echo $?", env!("CARGO_BIN_EXE_sealtrail"));
+    let ran = machine.program(std::path::Path::new("/bin/bash"), &["-c", &script]);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("0\n", ""));
+}
+
+/// Protects packagers: completions and the manual page are made from the same definitions.
+#[test]
+fn completions_and_manual_page_are_made() {
+    let machine = Machine::new();
+    assert!(machine.run("completions zsh").stdout.starts_with("#compdef sealtrail"));
+    assert!(machine.run("man").stdout.contains(".TH sealtrail"));
+    assert_eq!(machine.run("version").stdout, "sealtrail 0.1.0\nevent schema 1\nledger format 1\n");
+}

@@ -1,0 +1,6 @@
+//! The binary, run as a user runs it.
+
+mod arguments;
+mod reference;
+mod run;
+mod settings;
