@@ -1,3 +1,4 @@
 //! The ledger: appends sealed events, reads them back, proves and verifies them, and forgets slots.
 
 pub mod line;
+pub mod read;

@@ -1,0 +1,270 @@
+//! Reads a ledger back, without a lock and while a writer works: only what is committed, in order.
+//!
+//! Reading trusts the files; whether they may be trusted is what [`crate::verify`] answers.
+
+mod active;
+mod iter;
+pub(crate) mod lines;
+pub(crate) mod parts;
+pub(crate) mod segment;
+pub(crate) mod wal;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sealtrail_disk::{Disk, DiskError};
+use sealtrail_event::{AuditId, SlotName};
+use sealtrail_tlog::{LeafHash, Seq, TreeSize, leaf_hash};
+use serde_json::Value;
+
+pub use iter::{Events, EventsBack};
+pub use lines::LinesError;
+
+use crate::line::{EnvelopeLine, LineError, LogInfo, Manifest, SlotLine};
+use active::Active;
+use parts::Parts;
+
+/// 10 minutes: an id is made before its commit, but the clock may have been set between the two.
+const FIND_SLACK_NS: i128 = 600 * 1_000_000_000;
+
+/// Why a ledger cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk refused.
+    #[error("cannot read the ledger")]
+    Disk(#[from] DiskError),
+    /// A line is damaged.
+    #[error("cannot read {file}: run verify")]
+    Line {
+        /// The file, below the ledger's folder.
+        file: String,
+        /// What is wrong.
+        source: LineError,
+    },
+    /// A file cannot be split into lines.
+    #[error("cannot read {file}: run verify")]
+    Lines {
+        /// The file, below the ledger's folder.
+        file: String,
+        /// What is wrong.
+        source: LinesError,
+    },
+    /// A slot's value is not the text that it must be.
+    #[error("cannot read {file}: slot {slot} of event {seq} is not UTF-8")]
+    Slot {
+        /// The file, below the ledger's folder.
+        file: String,
+        /// The event.
+        seq: u64,
+        /// The slot.
+        slot: &'static str,
+    },
+    /// Events are not where they must be.
+    #[error("cannot read {file}: event {seq} is not in it")]
+    Missing {
+        /// The file, below the ledger's folder.
+        file: String,
+        /// The event.
+        seq: u64,
+    },
+}
+
+/// One event as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Position in the log.
+    pub seq: Seq,
+    /// The envelope line without its newline: the bytes that the leaf hash covers.
+    pub envelope: Vec<u8>,
+    /// The slots that are there, in order; an erased one is not.
+    pub slots: Vec<StoredSlot>,
+}
+
+/// One slot as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSlot {
+    /// Which slot.
+    pub name: SlotName,
+    /// The salt of its commitment.
+    pub salt: [u8; 16],
+    /// The committed text.
+    pub json: String,
+}
+
+impl StoredSlot {
+    fn new(slot: &SlotLine<'_>, file: &str) -> Result<Self, ReadError> {
+        let json = String::from_utf8(slot.value.to_vec());
+        let json = json.map_err(|_| ReadError::Slot { file: file.to_owned(), seq: slot.seq, slot: slot.name.as_str() })?;
+        Ok(Self { name: slot.name, salt: slot.salt, json })
+    }
+}
+
+impl Stored {
+    /// Returns the hash that stands for the event in the tree.
+    pub fn leaf_hash(&self) -> LeafHash {
+        leaf_hash(&self.envelope)
+    }
+
+    /// Returns the slots that the envelope commits to and that are gone.
+    pub fn erased(&self) -> Vec<SlotName> {
+        let Ok(envelope) = EnvelopeLine::parse(&self.envelope) else { return Vec::new() };
+        let gone = |name: &SlotName| !self.slots.iter().any(|slot| slot.name == *name);
+        envelope.slots.iter().map(|slot| slot.name).filter(gone).collect()
+    }
+
+    /// Returns the event as one JSON object: the envelope's members with every slot merged in, and `erased` with the names of the
+    /// slots that are gone.
+    pub fn view(&self) -> Value {
+        let mut envelope: Value = serde_json::from_slice(&self.envelope).unwrap_or_default();
+        if let Some(members) = envelope.as_object_mut() {
+            for name in ["v", "i", "s"] {
+                members.shift_remove(name);
+            }
+        }
+        let mut view = sealtrail_event::view(envelope, self.slots.iter().map(|slot| slot.json.as_str()));
+        let erased = self.erased();
+        if let (false, Some(members)) = (erased.is_empty(), view.as_object_mut()) {
+            members.insert("erased".to_owned(), erased.iter().map(|name| name.as_str()).collect());
+        }
+        view
+    }
+}
+
+/// Where a run of events lies.
+#[derive(Clone)]
+enum Place {
+    Sealed(Arc<Manifest>),
+    Active(Arc<Active>),
+}
+
+/// A reader of one ledger, as it was at the last [`Reader::refresh`].
+#[derive(Clone)]
+pub struct Reader {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    log: LogInfo,
+    places: Vec<Place>,
+}
+
+impl Reader {
+    /// Opens the ledger in `dir` and finds what is committed.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, ReadError> {
+        let log = LogInfo::parse(&disk.read(&dir.join("log.json"))?);
+        let log = log.map_err(|source| ReadError::Line { file: "log.json".to_owned(), source })?;
+        let mut reader = Self { disk, dir: dir.to_owned(), log, places: Vec::new() };
+        reader.refresh()?;
+        Ok(reader)
+    }
+
+    /// Looks for what was committed since; what is known of the active segment is not read again.
+    pub fn refresh(&mut self) -> Result<(), ReadError> {
+        let mut places: Vec<Place> = Vec::new();
+        for (first, part) in Parts::list(&*self.disk, &self.dir)?.found {
+            // A hole is reported by whoever reads into it; what lies behind it can still be read.
+            if places.last().map_or(0, Place::size) > first {
+                return Err(ReadError::Missing { file: format!("{first:012}"), seq: first });
+            }
+            match (part.manifest, part.wal) {
+                (Some(manifest), _) => {
+                    let file = || format!("seg/{first:012}.json");
+                    let manifest = manifest.map_err(|source| ReadError::Line { file: file(), source })?;
+                    if manifest.first != first || manifest.size <= first {
+                        return Err(ReadError::Missing { file: file(), seq: first });
+                    }
+                    places.push(Place::Sealed(Arc::new(manifest)));
+                }
+                (None, Some(wal)) => {
+                    let known = self.places.iter().find_map(|place| match place {
+                        Place::Active(active) if active.first() == first => Some(Arc::clone(active)),
+                        _ => None,
+                    });
+                    places.push(Place::Active(Arc::new(Active::scan(first, wal, known.as_deref())?)));
+                }
+                (None, None) => {}
+            }
+        }
+        self.places = places;
+        Ok(())
+    }
+
+    /// Returns the number of committed events.
+    pub fn size(&self) -> TreeSize {
+        TreeSize(self.places.last().map_or(0, Place::size))
+    }
+
+    /// Returns what `log.json` says.
+    pub fn log(&self) -> &LogInfo {
+        &self.log
+    }
+
+    /// Returns the ledger's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Finds the segment that holds `seq`; nothing after the last event.
+    fn place_of(&self, seq: u64) -> Result<Option<&Place>, ReadError> {
+        let place = self.places.iter().find(|place| seq < place.size());
+        match place.filter(|place| place.first() <= seq) {
+            None if place.is_some() => Err(ReadError::Missing { file: "seg".to_owned(), seq }),
+            found => Ok(found),
+        }
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Reads the events from `from` on, oldest first.
+    pub fn iter(&self, from: Seq) -> Events<'_> {
+        Events::new(self, from)
+    }
+
+    /// Reads every event, newest first.
+    pub fn iter_back(&self) -> EventsBack<'_> {
+        self.iter_before(Seq(self.size().0))
+    }
+
+    /// Reads the events before `to`, newest first.
+    pub fn iter_before(&self, to: Seq) -> EventsBack<'_> {
+        EventsBack::new(self, to)
+    }
+
+    /// Looks for new commits and reads from `from` on: what a follower calls again and again with the position after its last event.
+    pub fn since(&mut self, from: Seq) -> Result<Events<'_>, ReadError> {
+        self.refresh()?;
+        Ok(self.iter(from))
+    }
+
+    /// Returns one event, or nothing if there is no such position.
+    pub fn get(&self, seq: Seq) -> Result<Option<Stored>, ReadError> {
+        let Some(place) = self.place_of(seq.0)? else { return Ok(None) };
+        place.events(self, seq.0, seq.0 + 1, true)?.next()
+    }
+
+    /// Finds an event by its id: an id of ours tells its time, and so where to look first; any other is looked for everywhere.
+    pub fn find(&self, id: &AuditId) -> Result<Option<Stored>, ReadError> {
+        let mut order: Vec<&Place> = self.places.iter().rev().collect();
+        if let Some(ms) = id.unix_ms() {
+            // The first segment that ends after the id was made, then later ones (it may have waited in a spool), then the rest.
+            let wanted = i128::from(ms) * 1_000_000 - FIND_SLACK_NS;
+            let from = self.places.partition_point(|place| place.last_unix_ns().is_some_and(|last| last < wanted));
+            order = self.places[from..].iter().chain(self.places[..from].iter().rev()).collect();
+        }
+        for place in order {
+            if let Some(seq) = place.find(self, |envelope| has_id(envelope, id))? {
+                return self.get(Seq(seq));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Tells whether an envelope is that of `id`: the id is its first member, wherever else the text may stand.
+fn has_id(envelope: &EnvelopeLine<'_>, id: &AuditId) -> bool {
+    let rest = envelope.members.strip_prefix(b"\"audit_id\":\"").and_then(|rest| rest.strip_prefix(id.as_str().as_bytes()));
+    match rest {
+        Some(rest) => rest.first() == Some(&b'"'),
+        None => envelope.string_member("audit_id") == Some(id.as_str()),
+    }
+}

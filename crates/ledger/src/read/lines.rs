@@ -1,0 +1,177 @@
+//! Lines of a segment's file, plain or gzip, through one buffer: no allocation per line.
+
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use flate2::bufread::MultiGzDecoder;
+use sealtrail_disk::{DiskFile, FileReader};
+
+use crate::line::{Compression, LINE_BYTES_MAX};
+
+/// 256 KiB stays in a core's cache between the copy from the page cache and the hashing.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A file's bytes on their way to a decoder; counted, and hashed if asked.
+pub(crate) struct Raw {
+    reader: FileReader,
+    bytes: u64,
+    digest: Option<Context>,
+}
+
+impl Read for Raw {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(into)?;
+        self.bytes += n as u64;
+        if let Some(digest) = &mut self.digest {
+            digest.update(&into[..n]);
+        }
+        Ok(n)
+    }
+}
+
+/// The plain bytes of a segment's file.
+pub(crate) enum Source {
+    Plain(Raw),
+    Gzip(Box<MultiGzDecoder<BufReader<Raw>>>),
+}
+
+impl Source {
+    /// Reads `file` from `offset`, which is 0 or the start of a gzip member.
+    pub(crate) fn new(file: Arc<dyn DiskFile>, offset: u64, compression: Compression, hashed: bool) -> Self {
+        let digest = hashed.then(|| Context::new(&SHA256));
+        let raw = Raw { reader: FileReader::new(file, offset), bytes: 0, digest };
+        match compression {
+            Compression::None => Self::Plain(raw),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, raw)))),
+        }
+    }
+
+    /// Reads what is left of the file and returns its length and, if it was asked for, its SHA-256.
+    pub(crate) fn finish(self) -> io::Result<(u64, Option<[u8; 32]>)> {
+        let mut raw = match self {
+            Self::Plain(raw) => raw,
+            Self::Gzip(decoder) => decoder.into_inner().into_inner(),
+        };
+        let mut rest = vec![0; BUFFER_BYTES];
+        while raw.read(&mut rest)? > 0 {}
+        let sha256 = raw.digest.and_then(|digest| digest.finish().as_ref().try_into().ok());
+        Ok((raw.bytes, sha256))
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(raw) => raw.read(into),
+            // An empty file is no gzip member; it is what a segment without slots has.
+            Self::Gzip(decoder) => decoder.read(into),
+        }
+    }
+}
+
+/// Why the next line cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LinesError {
+    /// The disk or the decoder gave up.
+    #[error("cannot read on after {at} bytes of plain text")]
+    Read {
+        /// Plain bytes read before.
+        at: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// No newline within the limit.
+    #[error("cannot read the line at byte {at}: no newline within the limit of {LINE_BYTES_MAX} bytes")]
+    TooLong {
+        /// Where it starts.
+        at: u64,
+    },
+    /// The last line has no newline.
+    #[error("cannot read the line at byte {at}: the file ends inside it")]
+    Unfinished {
+        /// Where it starts.
+        at: u64,
+    },
+}
+
+/// Yields lines without their newlines.
+pub(crate) struct Lines<R> {
+    source: R,
+    buffer: Vec<u8>,
+    begin: usize,
+    end: usize,
+    /// Length of the line at `begin`, when it is known.
+    line: Option<usize>,
+    offset: u64,
+    number: u64,
+    ended: bool,
+}
+
+impl<R: Read> Lines<R> {
+    pub(crate) fn new(source: R) -> Self {
+        Self { source, buffer: vec![0; BUFFER_BYTES], begin: 0, end: 0, line: None, offset: 0, number: 0, ended: false }
+    }
+
+    /// Returns the next line and stays at it.
+    pub(crate) fn peek(&mut self) -> Result<Option<&[u8]>, LinesError> {
+        let mut searched = 0;
+        while self.line.is_none() {
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.begin + searched..self.end]) {
+                self.line = Some(searched + at);
+                break;
+            }
+            searched = self.end - self.begin;
+            if self.ended && searched == 0 {
+                return Ok(None);
+            }
+            if self.ended {
+                return Err(LinesError::Unfinished { at: self.offset });
+            }
+            self.fill()?;
+        }
+        Ok(self.line.map(|length| &self.buffer[self.begin..self.begin + length]))
+    }
+
+    /// Moves on to the line after the one that [`Lines::peek`] returned.
+    pub(crate) fn advance(&mut self) {
+        if let Some(length) = self.line.take() {
+            self.begin += length + 1;
+            self.offset += length as u64 + 1;
+            self.number += 1;
+        }
+    }
+
+    /// Returns the plain bytes before the current line.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns the lines before the current one.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn into_source(self) -> R {
+        self.source
+    }
+
+    fn fill(&mut self) -> Result<(), LinesError> {
+        if self.begin > 0 {
+            self.buffer.copy_within(self.begin..self.end, 0);
+            self.end -= self.begin;
+            self.begin = 0;
+        }
+        if self.end > LINE_BYTES_MAX {
+            return Err(LinesError::TooLong { at: self.offset });
+        }
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        let n = self.source.read(&mut self.buffer[self.end..]);
+        let n = n.map_err(|source| LinesError::Read { at: self.offset + self.end as u64, source })?;
+        self.end += n;
+        self.ended = n == 0;
+        Ok(())
+    }
+}
