@@ -1,0 +1,152 @@
+//! PostToolBatch: every call of a turn with what the model was told; catches the calls that no other hook shows.
+
+use sealtrail_event::{Outcome, PolicyResult, Severity, SlotName, Token};
+use serde_json::Value;
+
+use crate::draft::{Draft, token, word};
+use crate::hash;
+use crate::hook::{Work, set_type};
+use crate::outcome::{self, Rewrite};
+use crate::sessions::Call;
+use crate::{calls, tools, views};
+
+/// 1,024: the client runs at most about ten calls at a time; further ones are kept in the batch event only.
+const CALLS_MAX: usize = 1024;
+
+/// Takes each call of the batch; returns an outcome for every call that had none, and a notice for each rewritten view.
+pub(crate) fn batch(draft: &mut Draft, work: &mut Work<'_>) -> Vec<Draft> {
+    let Some(Value::Array(list)) = draft.member(SlotName::Input, "tool_calls").cloned() else { return Vec::new() };
+    let results = draft.member(SlotName::Output, "tool_results").cloned().unwrap_or_default();
+    let mut more = Vec::new();
+    let mut done = std::collections::BTreeSet::new();
+    for call in list.iter().take(CALLS_MAX) {
+        let Some(id) = call.get("tool_use_id").and_then(Value::as_str).and_then(token) else { continue };
+        if !done.insert(id.clone()) {
+            continue;
+        }
+        let shown = results.get(id.as_str()).and_then(|result| result.get("tool_response"));
+        let known = work.sessions.call(draft.envelope.session_id.as_ref(), Some(&id)).cloned().unwrap_or_default();
+        if known.ended.is_none() {
+            more.extend(concluded(draft, &id, call, shown, &known, work));
+        } else {
+            more.extend(compared(draft, &id, call, shown, &known, work));
+        }
+    }
+    draft.operation().record_count = Some(list.len() as u64);
+    more
+}
+
+/// Concludes the end of a call from what the model was told.
+fn concluded(first: &Draft, id: &Token, call: &Value, shown: Option<&Value>, known: &Call, work: &mut Work<'_>) -> Vec<Draft> {
+    let input = call.get("tool_input");
+    let tool = call.get("tool_name").and_then(Value::as_str).unwrap_or_default();
+    let doing = tools::understand(tool, input, calls::cwd(first));
+    let mut draft = work.derived(doing.event_type, first);
+    draft.envelope.tool_use_id = Some(id.clone());
+    draft.envelope.tool_name = token(tool);
+    if let Some(input) = input {
+        draft.put(SlotName::Input, "tool_input", input.clone());
+    }
+    if let Some(shown) = shown {
+        draft.put(SlotName::Output, "tool_response", shown.clone());
+        let bytes = shown.as_str().map_or_else(|| shown.to_string().len(), str::len);
+        draft.result().size_bytes = Some(bytes as u64);
+    }
+    doing.describe(&mut draft);
+    calls::name_server(&mut draft);
+    draft.envelope.category = Some(tools::category_of(doing.event_type));
+    let verdict = judge(shown, known);
+    draft.envelope.outcome = Some(verdict.outcome);
+    draft.envelope.reason = verdict.reason.map(word);
+    draft.envelope.policy_result = match verdict.outcome {
+        Outcome::Denied => PolicyResult::Denied,
+        Outcome::Success | Outcome::Failure if known.asked => PolicyResult::Allowed,
+        _ => PolicyResult::NotEvaluated,
+    };
+    if verdict.outcome != Outcome::Success {
+        draft.envelope.severity = Severity::Warning;
+    }
+    if verdict.reason == Some("unknown_tool") {
+        set_type(&mut draft, "tool.call");
+    }
+    let batch = draft.envelope.parent_audit_id.take();
+    calls::first_outcome(&mut draft, work);
+    draft.envelope.parent_audit_id = draft.envelope.parent_audit_id.take().or(batch);
+    let mut drafts = outcome::parts(&draft, &doing, work);
+    drafts.insert(0, draft);
+    drafts
+}
+
+/// Compares what the model asked and was told with what the other hooks showed.
+fn compared(first: &Draft, id: &Token, call: &Value, shown: Option<&Value>, known: &Call, work: &mut Work<'_>) -> Vec<Draft> {
+    let mut found = Vec::new();
+    let asked = call.get("tool_input").map(|input| hash::of_input(input, calls::cwd(first)));
+    let other = known.input.or(known.ended_input);
+    if let (Some(asked), Some(other)) = (asked, other)
+        && asked != other
+    {
+        let (by, before) = if known.input.is_some() { ("client", &known.requested) } else { ("hook", &known.ended) };
+        found.push(Rewrite { what: "input", by, original: asked, other, before: before.clone() });
+    }
+    if let Some(shown) = shown
+        && !views::agrees(known.expect, shown)
+    {
+        let original = match known.expect {
+            views::Expect::Text { hash, .. } | views::Expect::Json(hash) => hash,
+            views::Expect::Anything => hash::Hash::default(),
+        };
+        found.push(Rewrite { what: "output", by: "hook", original, other: hash::of_value(shown), before: known.ended.clone() });
+    }
+    found
+        .into_iter()
+        .map(|rewrite| {
+            let mut draft = outcome::rewritten(first, rewrite, work);
+            draft.envelope.tool_use_id = Some(id.clone());
+            draft.envelope.tool_name = known.tool.clone();
+            draft
+        })
+        .collect()
+}
+
+struct Verdict {
+    outcome: Outcome,
+    reason: Option<&'static str>,
+}
+
+/// What the client tells the model when a call did not run, by how the text begins or what it holds.
+const REFUSALS: &[(&str, Outcome, &str)] = &[
+    ("No such tool available", Outcome::Error, "unknown_tool"),
+    ("<tool_use_error>", Outcome::Error, "rejected_input"),
+    ("InputValidationError", Outcome::Error, "rejected_input"),
+    ("haven't granted it yet", Outcome::Denied, "not_granted"),
+    ("has been denied", Outcome::Denied, "deny_rule"),
+    ("denied by your permission settings", Outcome::Denied, "deny_rule"),
+    ("doesn't want to proceed with this tool use", Outcome::Denied, "user_rejected"),
+    ("doesn't want to take this action right now", Outcome::Denied, "user_rejected"),
+    ("PreToolUse:", Outcome::Denied, "hook"),
+    ("blocking because onFailure is", Outcome::Denied, "hook"),
+    ("Permission for this action has been denied", Outcome::Denied, "classifier"),
+    ("[Request interrupted by user", Outcome::Unknown, "interrupted"),
+];
+
+/// 400: the client's refusals are one or two lines; a longer text is a tool's own output that may hold any words.
+const REFUSAL_CHARS_MAX: usize = 400;
+
+fn judge(shown: Option<&Value>, known: &Call) -> Verdict {
+    let Some(shown) = shown else {
+        let outcome = if known.denied { Outcome::Denied } else { Outcome::Unknown };
+        return Verdict { outcome, reason: Some(if known.denied { "classifier" } else { "no_response" }) };
+    };
+    let head: String = match shown {
+        Value::String(text) => text.chars().take(REFUSAL_CHARS_MAX).collect(),
+        other => other.to_string().chars().take(REFUSAL_CHARS_MAX).collect(),
+    };
+    if known.denied {
+        return Verdict { outcome: Outcome::Denied, reason: Some("classifier") };
+    }
+    match REFUSALS.iter().find(|(text, ..)| head.contains(text)) {
+        Some((_, outcome, reason)) => Verdict { outcome: *outcome, reason: Some(reason) },
+        // The hook that saw the end is missing: not installed, killed, or late.
+        None => Verdict { outcome: Outcome::Success, reason: Some("outcome_hook_missing") },
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes that are kept beside, or instead of, what could be understood.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sealtrail_event::{Severity, SlotName};
+use serde_json::{Value, json};
+
+use crate::draft::{Draft, token, word};
+use crate::hash;
+use crate::hook::{Work, disclose};
+use crate::intake::{Intake, SideKind};
+use crate::parse::ParseError;
+use crate::redact::Redactor;
+use crate::{agents, redacted};
+
+/// 1 MiB: as JSON text with every byte escaped (6x) and again as base64 (1.4x) it stays under the 8 MiB of a slot.
+pub const RAW_BYTES_MAX: usize = 1024 * 1024;
+
+/// Makes the event of bytes that are not one unambiguous JSON object.
+///
+/// Session and hook are read leniently, by the look of the text: enough to find the event again, never enough to pair it.
+pub(crate) fn unparsed(bytes: &[u8], error: &ParseError, intake: &Intake, redactor: &Redactor) -> Draft {
+    let mut draft = Draft::of_intake(intake, intake.delivery.clone(), "system.unparsed");
+    draft.envelope.severity = Severity::Warning;
+    draft.envelope.reason = Some(word(error.reason()));
+    draft.envelope.session_id = glimpse(bytes, "session_id").and_then(token);
+    draft.envelope.hook_event_name = glimpse(bytes, "hook_event_name").and_then(token);
+    draft.put(SlotName::Content, "unparsed", json!({"error": error.to_string()}));
+    keep_bytes(&mut draft, bytes, redactor);
+    draft
+}
+
+/// Puts the first [`RAW_BYTES_MAX`] bytes into the raw slot, with the size and, where it gives nothing away, the hash of all.
+pub(crate) fn keep_bytes(draft: &mut Draft, bytes: &[u8], redactor: &Redactor) {
+    let head = &bytes[..bytes.len().min(RAW_BYTES_MAX)];
+    let lossy = String::from_utf8_lossy(head);
+    let (text, rules) = redacted::text(redactor, &lossy);
+    draft.put_in(SlotName::Raw, "raw", "text", text.into_inner().into());
+    draft.put_in(SlotName::Raw, "raw", "size_bytes", bytes.len().into());
+    if draft.envelope.redactions.is_none() {
+        disclose(draft, &rules);
+    }
+    if draft.envelope.redactions.is_some() {
+        return;
+    }
+    draft.put_in(SlotName::Raw, "raw", "sha256", hash::hex(&hash::sha256(bytes)).into());
+    if std::str::from_utf8(bytes).is_err() {
+        draft.put_in(SlotName::Raw, "raw", "base64", STANDARD.encode(head).into());
+    }
+}
+
+/// Adds the whole output of a command, which the client left in a file.
+pub(crate) fn side_output(draft: &mut Draft, work: &Work<'_>) {
+    let Some(path) = draft
+        .member(SlotName::Output, "tool_response")
+        .and_then(|response| response.get("persistedOutputPath"))
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+    else {
+        return;
+    };
+    let Some(side) = work.intake.side.iter().find(|side| side.path == path) else {
+        let notice = json!({"kind": agents::kind_name(SideKind::ToolOutput), "path": path, "refused": "not_read"});
+        draft.put(SlotName::Content, "side_file", notice);
+        return;
+    };
+    let lossy = String::from_utf8_lossy(&side.bytes);
+    let (text, rules) = redacted::text(&work.sessions.redactor, &lossy);
+    let mut output = json!({"text": text.into_inner(), "size_bytes": side.size_bytes});
+    if (side.bytes.len() as u64) < side.size_bytes {
+        output["read_bytes"] = side.bytes.len().into();
+    }
+    if rules.is_empty() && !work.replaced {
+        output["sha256"] = hash::hex(&hash::sha256(&side.bytes)).into();
+    }
+    draft.envelope.redactions = match draft.envelope.redactions.unwrap_or(0) + u32::try_from(rules.len()).unwrap_or(u32::MAX) {
+        0 => None,
+        count => Some(count),
+    };
+    draft.put(SlotName::Output, "tool_output", output);
+    draft.result().size_bytes = Some(side.size_bytes);
+}
+
+/// Returns the text that seems to be the value of `name`, in bytes that may be no JSON at all.
+fn glimpse<'a>(bytes: &'a [u8], name: &str) -> Option<&'a str> {
+    let quoted = format!("\"{name}\"");
+    let at = memchr::memmem::find(bytes, quoted.as_bytes())? + quoted.len();
+    let rest = bytes[at..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let end = memchr::memchr(b'"', &rest[..rest.len().min(256)])?;
+    std::str::from_utf8(&rest[..end]).ok()
+}

@@ -1,0 +1,258 @@
+//! The pairing state: which calls of which sessions are open, and what is known of the agents in them.
+//!
+//! It holds ids and fingerprints, no content. It is changed only by [`Step`]s, and a step is read from a stored event exactly as
+//! from a new one: replaying the trail gives the same state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sealtrail_event::{AuditId, Token};
+use serde_json::Value;
+
+use crate::hash::Hash;
+use crate::redact::Redactor;
+use crate::step::{self, Deed, Step, Who};
+use crate::views::Expect;
+
+/// Sessions known at a time; the one that was quiet longest is forgotten.
+pub const SESSIONS_MAX: usize = 1024;
+
+/// Calls known per session: finished ones are forgotten first.
+pub const CALLS_PER_SESSION_MAX: usize = 4096;
+
+/// Calls known in all sessions: about 400 bytes each, so 6.5 MB.
+pub const CALLS_MAX: usize = 16_384;
+
+/// Agents known per session.
+const AGENTS_PER_SESSION_MAX: usize = 1024;
+
+/// Names of unknown hooks and members remembered, over all client versions; with more, no further change is told.
+const SEEN_MAX: usize = 1024;
+
+/// One call of a tool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Call {
+    pub(crate) id: Option<Token>,
+    pub(crate) tool: Option<Token>,
+    pub(crate) action: Option<Token>,
+    pub(crate) agent: Option<Token>,
+    pub(crate) input: Option<Hash>,
+    pub(crate) requested: Option<AuditId>,
+    pub(crate) asked: bool,
+    pub(crate) denied: bool,
+    pub(crate) ended: Option<AuditId>,
+    pub(crate) ended_input: Option<Hash>,
+    pub(crate) expect: Expect,
+}
+
+/// Who started an agent; no parent means the main agent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Agent {
+    pub(crate) parent: Option<Token>,
+    pub(crate) call: Option<Token>,
+}
+
+/// One session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Session {
+    touched: u64,
+    pub(crate) who: Who,
+    pub(crate) ended: bool,
+    pub(crate) turn_open: bool,
+    /// By number of arrival.
+    calls: BTreeMap<u64, Call>,
+    numbers: BTreeMap<Token, u64>,
+    pub(crate) agents: BTreeMap<Token, Agent>,
+}
+
+/// A call that had to be forgotten before its end was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lost {
+    pub(crate) session: String,
+    pub(crate) who: Who,
+    pub(crate) call: Call,
+}
+
+/// A session that has not ended, for whoever watches over the clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live<'a> {
+    /// Its id.
+    pub session: &'a str,
+    /// Process id of its client, when a hook told it.
+    pub client_pid: Option<u32>,
+    /// User id of its client.
+    pub uid: Option<u32>,
+    /// Calls whose end was not seen yet.
+    pub open_calls: usize,
+}
+
+/// The pairing state of all sessions; bounded, and rebuilt from the trail by [`Sessions::replay`].
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    pub(crate) redactor: Arc<Redactor>,
+    sessions: BTreeMap<String, Session>,
+    clock: u64,
+    calls: usize,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl PartialEq for Sessions {
+    /// Compares what is known of sessions and clients; how it is redacted is no part of it.
+    fn eq(&self, other: &Self) -> bool {
+        self.sessions == other.sessions && self.calls == other.calls && self.seen == other.seen
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sessions {
+    /// Makes an empty state that redacts with the built-in rules.
+    pub fn new() -> Self {
+        Self::with_redactor(Arc::new(Redactor::new()))
+    }
+
+    /// Makes an empty state that redacts with `redactor`.
+    pub fn with_redactor(redactor: Arc<Redactor>) -> Self {
+        Self { redactor, sessions: BTreeMap::new(), clock: 0, calls: 0, seen: BTreeSet::new() }
+    }
+
+    /// Takes a stored event into account, so that calls which were open when the recorder stopped are still open.
+    ///
+    /// Replay the events in the order of the trail. Events that say nothing about a session change nothing.
+    pub fn replay(&mut self, view: &Value) {
+        if let Some(step) = step::of(view) {
+            self.apply(step);
+        }
+    }
+
+    /// Returns the sessions that have not ended.
+    pub fn live(&self) -> impl Iterator<Item = Live<'_>> {
+        self.sessions.iter().filter(|(_, session)| !session.ended).map(|(id, session)| Live {
+            session: id,
+            client_pid: session.who.client_pid,
+            uid: session.who.uid,
+            open_calls: session.open().count(),
+        })
+    }
+
+    pub(crate) fn session(&self, id: Option<&Token>) -> Option<&Session> {
+        self.sessions.get(id?.as_str())
+    }
+
+    pub(crate) fn call(&self, session: Option<&Token>, call: Option<&Token>) -> Option<&Call> {
+        self.session(session)?.call(call?)
+    }
+
+    /// Tells whether a name of this client version may be told as new.
+    pub(crate) fn is_news(&self, version: &str, name: &str) -> bool {
+        self.seen.len() < SEEN_MAX && !self.seen.contains(&(version.to_owned(), name.to_owned()))
+    }
+
+    /// Changes the state; returns the calls that had to be forgotten while open.
+    pub(crate) fn apply(&mut self, step: Step) -> Vec<Lost> {
+        if let Deed::Seen { version, names } = step.deed {
+            self.seen.extend(names.into_iter().map(|name| (version.clone(), name)));
+            return Vec::new();
+        }
+        let Some(id) = step.session else { return Vec::new() };
+        let mut lost = self.make_room_for_session(&id);
+        self.clock += 1;
+        let session = self.sessions.entry(id.clone()).or_default();
+        session.touched = self.clock;
+        if let Some(who) = step.who {
+            session.who = who;
+        }
+        let before = session.calls.len();
+        session.apply(step.id, step.deed, self.clock);
+        let crowded = session.calls.len() > CALLS_PER_SESSION_MAX;
+        self.calls += session.calls.len() - before;
+        lost.extend(self.make_room_for_call(crowded.then_some(id)));
+        lost
+    }
+
+    fn make_room_for_session(&mut self, id: &str) -> Vec<Lost> {
+        if self.sessions.len() < SESSIONS_MAX || self.sessions.contains_key(id) {
+            return Vec::new();
+        }
+        let oldest = self.sessions.iter().min_by_key(|(_, session)| session.touched).map(|(id, _)| id.clone());
+        let Some((id, session)) = oldest.and_then(|id| self.sessions.remove_entry(&id)) else { return Vec::new() };
+        self.calls -= session.calls.len();
+        session.open().map(|call| Lost { session: id.clone(), who: session.who.clone(), call: call.clone() }).collect()
+    }
+
+    /// Forgets one call when there is one too many: of the `crowded` session, or of the one that was quiet longest.
+    fn make_room_for_call(&mut self, crowded: Option<String>) -> Option<Lost> {
+        if crowded.is_none() && self.calls <= CALLS_MAX {
+            return None;
+        }
+        let quiet = || self.sessions.iter().filter(|(_, session)| !session.calls.is_empty()).min_by_key(|(_, session)| session.touched);
+        let id = crowded.or_else(|| quiet().map(|(id, _)| id.clone()))?;
+        let session = self.sessions.get_mut(&id)?;
+        let call = session.forget_one()?;
+        self.calls -= 1;
+        call.ended.is_none().then(|| Lost { session: id, who: session.who.clone(), call })
+    }
+}
+
+impl Session {
+    /// Returns the calls whose end was not seen, oldest first.
+    pub(crate) fn open(&self) -> impl DoubleEndedIterator<Item = &Call> {
+        self.calls.values().filter(|call| call.ended.is_none())
+    }
+
+    pub(crate) fn call(&self, id: &Token) -> Option<&Call> {
+        self.calls.get(self.numbers.get(id)?)
+    }
+
+    fn call_mut(&mut self, id: &Token, number: u64) -> &mut Call {
+        let number = *self.numbers.entry(id.clone()).or_insert(number);
+        self.calls.entry(number).or_insert_with(|| Call { id: Some(id.clone()), ..Call::default() })
+    }
+
+    fn apply(&mut self, event: AuditId, deed: Deed, number: u64) {
+        match deed {
+            Deed::Requested { call, tool, action, agent, input } => {
+                let call = self.call_mut(&call, number);
+                (call.tool, call.action, call.agent, call.input) = (tool, action, agent, input);
+                call.requested.get_or_insert(event);
+            }
+            Deed::Ended { call: id, tool, agent, input, expect, child } => {
+                if let (Some(child), true) = (child, self.agents.len() < AGENTS_PER_SESSION_MAX) {
+                    self.agents.insert(child, Agent { parent: agent.clone(), call: Some(id.clone()) });
+                }
+                let call = self.call_mut(&id, number);
+                call.tool = call.tool.take().or(tool);
+                call.agent = call.agent.take().or(agent);
+                (call.ended_input, call.expect) = (input, expect);
+                call.ended.get_or_insert(event);
+            }
+            Deed::Asked { call } => self.call_mut(&call, number).asked = true,
+            Deed::Denied { call } => self.call_mut(&call, number).denied = true,
+            Deed::Spawned { agent, parent, call } => {
+                if self.agents.len() < AGENTS_PER_SESSION_MAX {
+                    self.agents.insert(agent, Agent { parent, call });
+                }
+            }
+            Deed::TurnOpened => self.turn_open = true,
+            Deed::TurnFinished => self.turn_open = false,
+            Deed::SessionStarted => self.ended = false,
+            Deed::SessionEnded => self.ended = true,
+            Deed::Seen { .. } | Deed::Touched => {}
+        }
+    }
+
+    /// Forgets the oldest finished call, or the oldest call when all are open.
+    fn forget_one(&mut self) -> Option<Call> {
+        let number =
+            self.calls.iter().find(|(_, call)| call.ended.is_some()).or_else(|| self.calls.iter().next()).map(|(number, _)| *number)?;
+        let call = self.calls.remove(&number)?;
+        if let Some(id) = &call.id {
+            self.numbers.remove(id);
+        }
+        Some(call)
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the capturer on what the real client sent.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod hooks_fixtures;
+mod hooks_sessions;
+mod kit;
