@@ -1,1 +1,29 @@
-//! Skeleton.
+//! The one language in which events are chosen: text becomes a checked plan, and the plan judges one event.
+//!
+//! It is **not** an index and not a store; it has no I/O, no clock (`now` is an argument) and no randomness.
+//!
+//! Invariants:
+//! - A [`Query`] is data: it can be serialised, and what it displays parses to the same plan.
+//! - [`Query::matches`] is pure and total: no event makes it fail, none makes it slow beyond its own size.
+//! - Everything has a limit: text, depth, lists, patterns, regular expressions.
+//! - An error points at the character and, where it can, says what to write instead.
+
+mod error;
+mod eval;
+mod field;
+mod filter;
+mod glob;
+mod lex;
+mod operand;
+mod parse;
+mod plan;
+mod query;
+mod time;
+
+pub use error::QueryError;
+pub use field::FieldPath;
+pub use filter::Filter;
+pub use operand::Operand;
+pub use plan::{Bound, Expr, Numeral, Order, Pattern, Test};
+pub use query::{Query, Selector};
+pub use time::{TimeError, parse_time, parse_time_in};

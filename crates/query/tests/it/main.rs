@@ -1,0 +1,5 @@
+//! Tests of the query crate's public face.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod language;
+mod times;
