@@ -1,7 +1,8 @@
-//! The spool: deliveries that no recorder took, sealed to the trail's public key, appended to one open file.
+//! The spool: deliveries that no recorder took, sealed to the trail's public key, appended to one open file of this user.
 //!
-//! The file exists before it is needed, so one write and one sync make a record durable. Who appends holds the file's lock for the write only; the
-//! recorder holds it when it cuts the file after a drain. A writer that is killed in mid-write leaves a torn record, which the drain skips and counts.
+//! The file stays open for appending until the recorder drains it, so one write and one sync make a record durable. Who appends holds the file's lock
+//! for the write only; the recorder holds it when it removes the file. A writer that is killed in mid-write leaves a torn record, which the drain skips
+//! and counts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -17,10 +18,8 @@ use sealtrail_intake::{Frame, record_head};
 
 /// 64 MiB: above it the file is closed under another name, so that the drain can remove it as a whole.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
-/// 256 MiB: the end where the folder does not allow a new file (it belongs to another user, and no recorder has run for long).
-const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// 64 closed files of 64 MiB: 4 GiB of undrained spool. More is a recorder that never runs.
-const SEGMENTS_MAX: usize = 64;
+const SEGMENTS_MAX: u32 = 64;
 /// The lock is held for one write; two seconds mean that somebody keeps it.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
@@ -54,7 +53,7 @@ impl From<io::Error> for Lost {
 pub(crate) fn append(home: &Path, frame: &Frame, body: &[u8]) -> Result<(), Lost> {
     let record = seal(home, frame, body)?;
     let folder = home.join("spool");
-    let file = open_locked(&folder, frame)?;
+    let file = open_locked(&folder, frame.uid)?;
     let before = file.metadata()?.len();
     if let Err(error) = (&file).write_all(&record) {
         // The lock is still held, so nobody has written behind us. If the cut fails as well, the drain finds a torn record.
@@ -68,7 +67,7 @@ pub(crate) fn append(home: &Path, frame: &Frame, body: &[u8]) -> Result<(), Lost
 
 fn seal(home: &Path, frame: &Frame, body: &[u8]) -> Result<Vec<u8>, Lost> {
     let key =
-        std::fs::read_to_string(home.join("keys/spool.pub")).map_err(|error| Lost::new("no_key", format!("no public key: {error}")))?;
+        std::fs::read_to_string(home.join("run/spool.pub")).map_err(|error| Lost::new("no_key", format!("no public key: {error}")))?;
     let key = unhex(key.trim()).ok_or_else(|| Lost::new("no_key", "the public key is not 64 hex digits"))?;
     getrandom::fill(&mut [0u8; 32]).map_err(|error| Lost::new("no_entropy", error))?;
     let plain = [frame.header().as_slice(), body].concat();
@@ -77,27 +76,24 @@ fn seal(home: &Path, frame: &Frame, body: &[u8]) -> Result<Vec<u8>, Lost> {
     Ok([record_head(sealed.len()).as_slice(), &sealed].concat())
 }
 
-/// Opens the spool's file and takes its lock, after closing a full one under its final name.
-fn open_locked(folder: &Path, frame: &Frame) -> Result<File, Lost> {
-    let path = folder.join("open.spool");
+/// Opens this user's spool file and takes its lock, after closing a full one under its final name.
+fn open_locked(folder: &Path, uid: u32) -> Result<File, Lost> {
+    let path = folder.join(format!("{uid}.spool"));
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
         let file = open(folder, &path)?;
         lock(&file, deadline).map_err(|()| Lost::new("lock", "another process keeps its lock"))?;
         let (held, named) = (file.metadata()?, std::fs::symlink_metadata(&path));
         if !named.is_ok_and(|named| named.ino() == held.ino() && named.dev() == held.dev()) {
-            // Closed by another hook between our open and our lock.
+            // Closed by another hook, or drained, between our open and our lock.
             continue;
         }
         if held.len() < SEGMENT_BYTES {
             return Ok(file);
         }
-        if std::fs::read_dir(folder)?.count() > SEGMENTS_MAX {
-            return Err(Lost::new("spool_full", "4 GiB wait undrained"));
-        }
-        if std::fs::rename(&path, folder.join(format!("{}.spool", frame.delivery.hex()))).is_err() {
-            return if held.len() < SEGMENT_BYTES_MAX { Ok(file) } else { Err(Lost::new("spool_full", "256 MiB wait undrained")) };
-        }
+        // Where the folder is shared it cannot be listed; so a free number is looked for by name.
+        let closed = (0..SEGMENTS_MAX).map(|n| folder.join(format!("{uid}-{n:02}.spool"))).find(|closed| !closed.exists());
+        std::fs::rename(&path, closed.ok_or_else(|| Lost::new("spool_full", "4 GiB wait undrained"))?)?;
     }
 }
 
@@ -107,8 +103,13 @@ fn open(folder: &Path, path: &Path) -> io::Result<File> {
     if !matches!(&existing, Err(error) if error.kind() == ErrorKind::NotFound) {
         return existing;
     }
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_follow).open(path)?;
-    File::open(folder)?.sync_all()?;
+    let file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(no_follow).open(path)?;
+    // The recorder may be another user and must read it, whatever the umask; sealed boxes are no secret.
+    rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o644))?;
+    // A folder that cannot be read cannot be opened for its sync; the file's own sync then has to do, as it does on the usual file systems.
+    if let Ok(folder) = File::open(folder) {
+        folder.sync_all()?;
+    }
     Ok(file)
 }
 

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crypto_box::SecretKey;
@@ -19,12 +19,12 @@ struct Trail {
 
 fn trail() -> Trail {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["keys", "run", "spool"] {
+    for name in ["run", "spool"] {
         std::fs::create_dir(folder.path().join(name)).unwrap();
     }
     let key = SecretKey::from_bytes([9; 32]);
     let hex: String = key.public_key().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::write(folder.path().join("keys/spool.pub"), hex + "\n").unwrap();
+    std::fs::write(folder.path().join("run/spool.pub"), hex + "\n").unwrap();
     Trail { folder, key }
 }
 
@@ -43,9 +43,14 @@ impl Trail {
         std::fs::write(self.home().join("run/hook.conf"), conf.text()).unwrap();
     }
 
+    fn spool(&self) -> PathBuf {
+        let uid = self.home().metadata().unwrap().uid();
+        self.home().join(format!("spool/{uid}.spool"))
+    }
+
     /// Opens every record of the open spool file.
     fn spooled(&self) -> Vec<(Frame, Vec<u8>)> {
-        let bytes = std::fs::read(self.home().join("spool/open.spool")).unwrap_or_default();
+        let bytes = std::fs::read(self.spool()).unwrap_or_default();
         let sealed = pieces(&bytes, |sealed| self.key.unseal(sealed).is_ok());
         let boxes = sealed.into_iter().map(|(_, piece)| if let Piece::Box(sealed) = piece { sealed } else { panic!("torn") });
         let plain = boxes.map(|sealed| self.key.unseal(sealed).unwrap());
@@ -83,8 +88,8 @@ fn without_recorder_events_are_spooled_sealed_and_in_order() {
     let frame = &spooled[0].0;
     assert_eq!((frame.client_pid, frame.client.as_str()), (4000, "claude-code_2-1-329_harness"));
     assert_eq!(frame.delivery.unix_ms(), frame.received_unix_ns / 1_000_000);
-    let path = trail.home().join("spool/open.spool");
-    assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+    let path = trail.spool();
+    assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o644, "another user may be the recorder; the content is sealed");
     let bytes = std::fs::read(path).unwrap();
     assert!(!bytes.windows(7).any(|window| window == b"hunter2"));
     assert!(trail.gaps().is_empty());
@@ -153,7 +158,7 @@ fn hanging_recorder_costs_only_the_deadline() {
 #[test]
 fn unwritable_spool_is_counted_and_fails_as_configured() {
     let trail = trail();
-    std::fs::remove_file(trail.home().join("keys/spool.pub")).unwrap();
+    std::fs::remove_file(trail.home().join("run/spool.pub")).unwrap();
     assert!(silent(&trail.hook(PRE.as_bytes())), "the default is to continue");
     trail.conf(|conf| conf.fail[Class::ToolInvocation as usize] = FailMode::Block);
     let denied = trail.hook(PRE.as_bytes());
@@ -185,6 +190,22 @@ fn full_disk_takes_back_the_part_and_counts() {
     assert_eq!(trail.spooled().len(), 2, "the spool goes on as if nothing had happened");
 }
 
+/// Protects the drain's memory: a full file is closed under another name, and with too many of them the loss is counted instead.
+#[test]
+fn full_spool_files_are_closed_and_bounded() {
+    let trail = trail();
+    let full = |path: &Path| std::fs::File::create(path).unwrap().set_len(64 * 1024 * 1024).unwrap();
+    full(&trail.spool());
+    assert!(silent(&trail.hook(PRE.as_bytes())));
+    assert_eq!(trail.spooled().len(), 1, "a new file began");
+    let closed = |n: u32| trail.spool().with_file_name(format!("{}-{n:02}.spool", trail.spool().file_stem().unwrap().to_string_lossy()));
+    assert_eq!(closed(0).metadata().unwrap().len(), 64 * 1024 * 1024);
+    (1..64).for_each(|n| full(&closed(n)));
+    full(&trail.spool());
+    assert!(silent(&trail.hook(PRE.as_bytes())));
+    assert_eq!(trail.gaps(), [("tool_invocation".into(), "spool_full".into(), 1)]);
+}
+
 /// Protects memory: input beyond the limit is dropped, and the frame says how much came.
 #[test]
 fn oversized_input_is_bounded_and_disclosed() {
@@ -201,7 +222,7 @@ fn switched_off_and_wrong_arguments() {
     let trail = trail();
     trail.conf(|conf| conf.enabled = false);
     assert!(silent(&trail.hook(PRE.as_bytes())));
-    assert!(!trail.home().join("spool/open.spool").exists());
+    assert!(!trail.spool().exists());
     let wrong = run(Command::new(env!("CARGO_BIN_EXE_sealtrail-hook")).arg("--hom"), b"");
     assert_eq!(wrong.status.code(), Some(64));
     assert!(String::from_utf8(wrong.stderr).unwrap().starts_with("sealtrail-hook: unknown argument `--hom`\nusage:"));
@@ -213,7 +234,7 @@ fn symbolic_link_is_not_followed() {
     let trail = trail();
     let target = trail.home().join("elsewhere");
     std::fs::write(&target, b"precious").unwrap();
-    std::os::unix::fs::symlink(&target, trail.home().join("spool/open.spool")).unwrap();
+    std::os::unix::fs::symlink(&target, trail.spool()).unwrap();
     assert!(silent(&trail.hook(PRE.as_bytes())));
     assert_eq!(std::fs::read(&target).unwrap(), b"precious");
     assert_eq!(trail.gaps().len(), 1);
