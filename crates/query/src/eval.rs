@@ -1,9 +1,10 @@
 //! The plan on one event.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
-use sealtrail_event::{Kind, class_step, event_type_word, outcome_word, severity_word};
+use sealtrail_event::{Kind, Outcome, Severity, class_step, event_type_word, outcome_word, severity_word};
 use serde_json::Value;
 
 use crate::field::FieldPath;
@@ -63,31 +64,48 @@ impl Test {
 
 /// Whether a value of the field is what was wanted, by the meaning of its words.
 fn equals(field: &FieldPath, wanted: &Operand, event: &Value) -> bool {
-    let by_word: Option<Box<dyn Fn(&str) -> bool>> = wanted.text().and_then(|text| same_word(field, text));
-    let found = field.any(event, &mut |value| {
-        wanted.equals(value) || by_word.as_ref().is_some_and(|same| value.as_str().is_some_and(|found| same(found)))
-    });
+    let meaning = wanted.text().and_then(|text| Meaning::of(field, text));
+    let means = |value: &Value| meaning.as_ref().is_some_and(|meaning| value.as_str().is_some_and(|found| meaning.is(found)));
+    if field.any(event, &mut |value| wanted.equals(value) || means(value)) {
+        return true;
+    }
     // A status that no record said still has its meaning in the outcome.
-    let by_outcome = || {
-        let meant = wanted.text().and_then(outcome_word);
-        matches!(field.canonical(), "status" | "result.status")
-            && meant.is_some_and(|meant| event.get("outcome").and_then(Value::as_str) == Some(meant.as_str()))
-    };
-    found || by_outcome()
+    let outcome = event.get("outcome").and_then(Value::as_str);
+    matches!(field.canonical(), "status" | "result.status") && outcome.is_some_and(|found| meaning.is_some_and(|meaning| meaning.is(found)))
 }
 
-/// Returns the comparison by meaning for a field of words, when `text` is one of them.
-fn same_word<'a>(field: &FieldPath, text: &'a str) -> Option<Box<dyn Fn(&str) -> bool + 'a>> {
-    if field.is_status() {
-        return outcome_word(text)
-            .map(|meant| Box::new(move |found: &str| outcome_word(found) == Some(meant)) as Box<dyn Fn(&str) -> bool>);
+/// What a word means in a field of words; other words in that field may mean the same.
+enum Meaning<'a> {
+    Outcome(Outcome),
+    Severity(Severity),
+    Class(u8),
+    EventType(&'a str),
+    Address(IpAddr),
+}
+
+impl Meaning<'_> {
+    fn of(field: &FieldPath, text: &str) -> Option<Self> {
+        if field.is_status() {
+            return outcome_word(text).map(Self::Outcome);
+        }
+        match field.kind()? {
+            Kind::Severity => severity_word(text).map(Self::Severity),
+            Kind::Class => class_step(text).map(Self::Class),
+            Kind::EventType => event_type_word(text).map(Self::EventType),
+            Kind::Address => text.parse().ok().map(Self::Address),
+            _ => None,
+        }
     }
-    match field.kind()? {
-        Kind::Severity => severity_word(text).map(|meant| Box::new(move |found: &str| severity_word(found) == Some(meant)) as _),
-        Kind::Class => class_step(text).map(|meant| Box::new(move |found: &str| class_step(found) == Some(meant)) as _),
-        Kind::EventType => event_type_word(text).map(|meant| Box::new(move |found: &str| found == meant) as _),
-        Kind::Address => text.parse::<std::net::IpAddr>().ok().map(|meant| Box::new(move |found: &str| found.parse() == Ok(meant)) as _),
-        _ => None,
+
+    /// Whether another word means the same.
+    fn is(&self, found: &str) -> bool {
+        match self {
+            Self::Outcome(meant) => outcome_word(found) == Some(*meant),
+            Self::Severity(meant) => severity_word(found) == Some(*meant),
+            Self::Class(meant) => class_step(found) == Some(*meant),
+            Self::EventType(meant) => found == *meant,
+            Self::Address(meant) => found.parse() == Ok(*meant),
+        }
     }
 }
 

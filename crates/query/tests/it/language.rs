@@ -144,7 +144,7 @@ fn errors_point_at_the_character() {
         ("a..b=1", 0, ""),
         ("\"\"", 0, "leave it out"),
         ("user_id=a(b", 9, "quotes"),
-        ("workflow_steps[x].status=1", 14, ""),
+        ("workflow_steps[x].status=1", 17, ""),
     ];
     for (text, at, hint) in cases {
         let error = Query::parse(text).expect_err(text);
