@@ -98,6 +98,9 @@ pub fn sign(text: &str, keys: &[&SigningKey]) -> Result<String, NoteError> {
     if !text.ends_with('\n') || text.bytes().any(is_bad_control) {
         return Err(NoteError::Text);
     }
+    if keys.is_empty() {
+        return Err(NoteError::Unsigned { found: 0 });
+    }
     let signatures = keys.iter().map(|key| NoteSignature::make(key, text)).collect();
     let note = Note { text: text.to_owned(), signatures }.to_text();
     // What is written can be read back, or is not written.

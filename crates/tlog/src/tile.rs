@@ -166,8 +166,8 @@ fn parse_path(path: &str) -> Option<Tile> {
         index = index.checked_mul(1000)?.checked_add(digits.parse().ok()?)?;
     }
     let tile = Tile { level, index, width: width as u16 };
-    // Indexes that no tree within the limit has, and spare leading groups, are other spellings of nothing.
-    let fits = index <= hashes_at(level, TreeSize::MAX) / 256;
+    // Tiles that no tree within the limit has, and spare leading groups, are other spellings of nothing.
+    let fits = index.checked_mul(256)?.checked_add(width)? <= hashes_at(level, TreeSize::MAX);
     (fits && tile.to_string() == path).then_some(tile)
 }
 
