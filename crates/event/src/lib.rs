@@ -20,6 +20,7 @@ mod kind;
 mod place;
 mod shape;
 mod slot;
+mod strict;
 mod words;
 
 pub use check::EnvelopeError;
@@ -32,6 +33,7 @@ pub use id::{AuditId, IdError, Token};
 pub use kind::{Category, Domain, Grade, Outcome, Phase, PolicyResult, Severity, Witness, domain_of};
 pub use shape::Shape;
 pub use slot::{Slot, SlotName};
+pub use strict::{Strict, StrictError, parse_strict};
 pub use words::{category_of, class_step, event_type_word, outcome_of, outcome_word, policy_word, severity_of, severity_word};
 
 /// Version of the event schema that this crate writes (`schema_version` of every event).
@@ -45,3 +47,6 @@ pub const SLOT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// 64: levels of objects and lists in a record; JSON readers commonly stop at 128, and `as_sent` adds one.
 pub const DEPTH_MAX: usize = 64;
+
+/// 16 MiB: the bytes of one record that [`parse_strict`] reads; its members may fill two slots.
+pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;

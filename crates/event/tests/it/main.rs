@@ -1,4 +1,7 @@
 //! Tests of the event crate's public face.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod any_json;
+mod random;
 mod seeds;
+mod strict;
