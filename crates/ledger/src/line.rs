@@ -10,7 +10,7 @@ mod state;
 mod time;
 
 pub use commit::{CHAIN_LABEL, COMMIT_LABEL, Commit, CommitLine, KeyKind, MacLine};
-pub use event::{Commitment, Commitments, EnvelopeLine, LEDGER_EVENT, SlotLine, write_envelope, write_slot};
+pub use event::{Commitment, Commitments, EnvelopeLine, LEDGER_EVENT, SLOT_LABEL, SlotLine, write_envelope, write_slot};
 pub use state::{Compression, FileSum, HighWater, LogInfo, Manifest, ManifestFiles, PlainBytes};
 pub use time::Time;
 

@@ -10,6 +10,9 @@ use super::{Cursor, Kind, LineError, SLOT_LINE_BYTES_MAX, push_base64, push_numb
 /// What the envelope of every event that the ledger writes about itself holds, and no other: the reader's cheap test.
 pub const LEDGER_EVENT: &[u8] = b"\"event_type\":\"ledger.";
 
+/// First line of the text whose hash is a commitment.
+pub const SLOT_LABEL: &str = "sealtrail/slot/v1\n";
+
 static TAIL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b",\"s\":{"));
 
 /// The commitment to one slot, as an envelope states it.

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod read_line;
+mod read_prove;
 mod read_reader;
