@@ -24,9 +24,10 @@ pub(crate) fn subagent(draft: &mut Draft, work: &Work<'_>) -> Vec<Draft> {
     let Some(agent) = draft.envelope.agent_id.clone() else { return Vec::new() };
     draft.envelope.subagent_id = Some(agent.clone());
     draft.resource().kind = token("agent");
+    let starts = draft.envelope.event_type.as_str() == "agent.subagent_spawned";
     let meta = meta(draft, work);
     let session = work.sessions.session(draft.envelope.session_id.as_ref());
-    let origin = from_meta(meta.as_ref(), session).or_else(|| from_state(&agent, session)).unwrap_or_default();
+    let origin = from_meta(meta.as_ref(), session).or_else(|| from_state(&agent, starts, session)).unwrap_or_default();
 
     draft.envelope.parent_agent_id = origin.parent.clone();
     draft.envelope.parent_audit_id = origin.call.as_ref().and_then(|call| session?.call(call)).and_then(|call| call.requested.clone());
@@ -101,10 +102,15 @@ fn from_meta(meta: Option<&Map<String, Value>>, session: Option<&Session>) -> Op
 }
 
 /// Without the client's description: what earlier events told, or the only call that can have started it.
-fn from_state(agent: &Token, session: Option<&Session>) -> Option<Origin> {
+///
+/// An end is never joined to an open call: the client's own agents (compaction) end without having started.
+fn from_state(agent: &Token, starts: bool, session: Option<&Session>) -> Option<Origin> {
     let session = session?;
     if let Some(known) = session.agents.get(agent) {
         return Some(Origin { how: "earlier_event", parent: known.parent.clone(), call: known.call.clone() });
+    }
+    if !starts {
+        return None;
     }
     let taken = |id: &Option<Token>| session.agents.values().any(|agent| agent.call == *id);
     let mut candidates = session

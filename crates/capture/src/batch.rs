@@ -132,6 +132,12 @@ const REFUSALS: &[(&str, Outcome, &str)] = &[
 /// 400: the client's refusals are one or two lines; a longer text is a tool's own output that may hold any words.
 const REFUSAL_CHARS_MAX: usize = 400;
 
+/// Tells whether the text of a failure says that the user refused the call.
+pub(crate) fn is_rejection(error: &str) -> bool {
+    let head: String = error.chars().take(REFUSAL_CHARS_MAX).collect();
+    REFUSALS.iter().any(|(text, _, reason)| *reason == "user_rejected" && head.contains(text))
+}
+
 fn judge(shown: Option<&Value>, known: &Call) -> Verdict {
     let Some(shown) = shown else {
         let outcome = if known.denied { Outcome::Denied } else { Outcome::Unknown };

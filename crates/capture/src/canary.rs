@@ -15,6 +15,7 @@ pub(crate) fn change(first: &Draft, row: Option<&HookRow>, fields: &[String], wo
     let version = first.envelope.client_version.as_ref().map_or("", |version| version.as_str());
     let hook = first.envelope.hook_event_name.as_ref().map_or("", |name| name.as_str());
     let candidates: Vec<String> = match row {
+        None if hook.is_empty() => vec!["(no hook_event_name)".to_owned()],
         None => vec![hook.to_owned()],
         Some(row) => fields.iter().filter(|name| !table::knows_field(row, name)).map(|name| format!("{hook}.{name}")).collect(),
     };

@@ -48,6 +48,17 @@ impl Sessions {
     }
 }
 
+/// SessionStart: a session that goes on in another process lost the calls that the first process had open.
+pub(crate) fn session_start(draft: &mut Draft, work: &mut Work<'_>) -> Vec<Draft> {
+    let Some(session) = work.sessions.session(draft.envelope.session_id.as_ref()) else { return Vec::new() };
+    if session.who.client_pid.is_none() || work.intake.client_pid.is_none() || session.who.client_pid == work.intake.client_pid {
+        return Vec::new();
+    }
+    let name = draft.envelope.session_id.as_ref().map_or("", |id| id.as_str());
+    let (reason, unix_ns) = (Close::AgentLost.reason(), work.intake.received_unix_ns);
+    session.open().map(|call| unknown(name, &session.who, call, reason, unix_ns, (work.ids)())).collect()
+}
+
 /// SessionEnd: says how it ended, and gives the open calls the outcome `unknown`.
 pub(crate) fn session_end(draft: &mut Draft, work: &mut Work<'_>) -> Vec<Draft> {
     let Some(session) = work.sessions.session(draft.envelope.session_id.as_ref()) else {

@@ -55,8 +55,8 @@ pub fn hook(bytes: &[u8], intake: &Intake, sessions: &mut Sessions, ids: &mut dy
     let drafts = match parse::strict(bytes) {
         Ok(parsed) => {
             let mut drafts = drafts_of(parsed.members, intake, sessions, ids);
-            if let (false, Some(first)) = (parsed.exact_numbers, drafts.first_mut()) {
-                raw::keep_bytes(first, bytes, &sessions.redactor);
+            if let (false, Some(first)) = (parsed.long_numbers.is_empty(), drafts.first_mut()) {
+                first.put(SlotName::Content, "long_numbers", parsed.long_numbers.into());
             }
             drafts
         }
@@ -94,11 +94,12 @@ fn drafts_of(members: Map<String, Value>, intake: &Intake, sessions: &Sessions, 
         draft.envelope.severity = row.severity;
         draft.envelope.phase = row.phase;
     }
-    place::place(members, &mut draft);
+    place::place(members, !rules.is_empty(), &mut draft);
     disclose(&mut draft, &rules);
     let mut work = Work { intake, sessions, ids, replaced: !rules.is_empty() };
     agents::name_parent(&mut draft, sessions);
     let mut more = match name.as_str() {
+        "SessionStart" => close::session_start(&mut draft, &mut work),
         "PreToolUse" => calls::requested(&mut draft, &work),
         "PermissionRequest" => calls::asked(&mut draft, &work),
         "PermissionDenied" => calls::denied(&mut draft, &work),

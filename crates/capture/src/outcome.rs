@@ -9,7 +9,7 @@ use crate::hook::{Work, set_type};
 use crate::measure::Measures;
 use crate::raw;
 use crate::tools::{self, Doing};
-use crate::{calls, command};
+use crate::{batch, calls, command};
 
 /// PostToolUse and PostToolUseFailure: the event of what was done.
 pub(crate) fn ended(draft: &mut Draft, measures: Measures, work: &mut Work<'_>) -> Vec<Draft> {
@@ -27,7 +27,8 @@ pub(crate) fn ended(draft: &mut Draft, measures: Measures, work: &mut Work<'_>) 
     raw::side_output(draft, work);
 
     let known = work.sessions.call(draft.envelope.session_id.as_ref(), draft.envelope.tool_use_id.as_ref()).cloned();
-    if known.as_ref().is_some_and(|call| call.asked) {
+    let ran = draft.envelope.outcome != Some(Outcome::Denied);
+    if ran && known.as_ref().is_some_and(|call| call.asked) {
         draft.envelope.policy_result = PolicyResult::Allowed;
     }
     if !calls::first_outcome(draft, work) {
@@ -56,6 +57,12 @@ fn judge(draft: &mut Draft) {
         draft.envelope.reason = Some(word("interrupted"));
     }
     draft.envelope.status = status;
+    let rejected = draft.member(SlotName::Output, "error").and_then(Value::as_str).is_some_and(batch::is_rejection);
+    if rejected {
+        (draft.envelope.outcome, draft.envelope.policy_result) = (Some(Outcome::Denied), PolicyResult::Denied);
+        (draft.envelope.reason, draft.envelope.severity) = (Some(word("user_rejected")), Severity::Warning);
+        return;
+    }
     let bad = failed || interrupted || denied_itself;
     draft.envelope.outcome = Some(if bad { Outcome::Failure } else { Outcome::Success });
     draft.envelope.severity = if bad { Severity::Warning } else { Severity::Info };

@@ -12,6 +12,9 @@ pub const HOOK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// 64: hooks nest 7 deep; MCP tools may send any JSON.
 pub const DEPTH_MAX: usize = 64;
 
+/// 256 numbers; no hook seen has one.
+const LONG_NUMBERS_MAX: usize = 256;
+
 const DUPLICATE: &str = "duplicate key";
 const DEEP: &str = "nesting too deep";
 
@@ -76,8 +79,8 @@ impl ParseError {
 /// One hook, parsed and not yet redacted.
 pub(crate) struct Parsed {
     pub(crate) members: Map<String, Value>,
-    /// False when a number has more digits than a double or a 64-bit integer holds.
-    pub(crate) exact_numbers: bool,
+    /// The numbers with more digits than are surely kept, as they were written.
+    pub(crate) long_numbers: Vec<String>,
 }
 
 /// Parses one JSON object; refuses duplicate members, deep nesting, bad UTF-8 and anything after the object.
@@ -89,7 +92,7 @@ pub(crate) fn strict(bytes: &[u8]) -> Result<Parsed, ParseError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     match value {
-        Ok(Value::Object(members)) => Ok(Parsed { members, exact_numbers: !has_long_number(bytes) }),
+        Ok(Value::Object(members)) => Ok(Parsed { members, long_numbers: long_numbers(text) }),
         Ok(_) => Err(ParseError::NotObject),
         Err(error) => Err(refusal(&error)),
     }
@@ -107,26 +110,32 @@ fn refusal(error: &serde_json::Error) -> ParseError {
     }
 }
 
-/// Tells whether a number outside strings has more digits than are surely kept: 15 in a double, 18 in an integer.
-fn has_long_number(bytes: &[u8]) -> bool {
-    let (mut in_string, mut escaped, mut digits, mut digits_max) = (false, false, 0, 18);
-    for &byte in bytes {
+/// Returns the numbers outside strings with more digits than are surely kept: 15 in a double, 18 in an integer.
+fn long_numbers(text: &str) -> Vec<String> {
+    let (mut found, mut in_string, mut escaped, mut start) = (Vec::new(), false, false, None);
+    for (at, byte) in text.bytes().enumerate() {
         if in_string {
             (in_string, escaped) = (escaped || byte != b'"', !escaped && byte == b'\\');
             continue;
         }
-        match byte {
-            b'0'..=b'9' => digits += 1,
-            b'.' | b'e' | b'E' => digits_max = 15,
-            b'+' | b'-' => {}
-            _ => (digits, digits_max) = (0, 18),
+        if matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-') {
+            start.get_or_insert(at);
+            continue;
         }
-        if digits > digits_max {
-            return true;
+        if let Some(number) = start.take().map(|start| &text[start..at])
+            && found.len() < LONG_NUMBERS_MAX
+            && is_long(number)
+        {
+            found.push(number.to_owned());
         }
         in_string = byte == b'"';
     }
-    false
+    found
+}
+
+fn is_long(number: &str) -> bool {
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    digits > 18 || (digits > 15 && number.contains(['.', 'e', 'E']))
 }
 
 struct Strict {

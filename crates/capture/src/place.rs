@@ -1,9 +1,10 @@
 //! Where each member of a hook's JSON goes: no member is lost, and none can pose as a member of the event.
 
 use sealtrail_event::{SlotName, Token};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::draft::{Draft, Members, token};
+use crate::hash;
 use crate::redacted::Redacted;
 
 /// Member of the content slot that holds, under their own names, the hook's members whose names mean something else in an
@@ -23,6 +24,7 @@ const OURS: &[&str] = &[
     "hook",
     "host",
     "i",
+    "long_numbers",
     "parts",
     "raw",
     "redacted",
@@ -98,8 +100,8 @@ pub(crate) const ENVELOPE: &[&str] = &[
     "ledger",
 ];
 
-/// Puts every member of a hook's JSON into `draft`.
-pub(crate) fn place(hook: Redacted<Map<String, Value>>, draft: &mut Draft) {
+/// Puts every member of a hook's JSON into `draft`; `replaced` tells whether redaction replaced something in it.
+pub(crate) fn place(hook: Redacted<Map<String, Value>>, replaced: bool, draft: &mut Draft) {
     let hook = hook.into_inner();
     let failure = hook.get("hook_event_name").and_then(Value::as_str) == Some("PostToolUseFailure");
     for (name, value) in hook {
@@ -116,7 +118,7 @@ pub(crate) fn place(hook: Redacted<Map<String, Value>>, draft: &mut Draft) {
                 draft.envelope.mcp_server = value.get("name").and_then(Value::as_str).and_then(token);
                 draft.put_in(SlotName::Content, ASIDE, &name, value);
             }
-            ("tool_calls", Value::Array(_)) => place_batch(value, draft),
+            ("tool_calls", Value::Array(_)) => place_batch(value, replaced, draft),
             _ if ENVELOPE.contains(&name.as_str()) || OURS.contains(&name.as_str()) => {
                 draft.put_in(SlotName::Content, ASIDE, &name, value);
             }
@@ -169,7 +171,7 @@ pub(crate) fn slot_of(name: &str, failure: bool) -> SlotName {
 
 /// Puts a batch in two slots, so that what was asked and what came back can be erased apart: `tool_calls` without the
 /// responses, and `tool_results` by tool_use_id.
-fn place_batch(calls: Value, draft: &mut Draft) {
+fn place_batch(calls: Value, replaced: bool, draft: &mut Draft) {
     let Value::Array(mut calls) = calls else { return };
     let mut results = Members::new();
     for (at, call) in calls.iter_mut().enumerate() {
@@ -177,7 +179,7 @@ fn place_batch(calls: Value, draft: &mut Draft) {
         let Some(response) = call.shift_remove("tool_response") else { continue };
         let id = call.get("tool_use_id").and_then(Value::as_str).unwrap_or_default();
         let name = if id.is_empty() || results.contains_key(id) { format!("#{at}") } else { id.to_owned() };
-        results.insert(name, response_view(response));
+        results.insert(name, response_view(response, replaced));
     }
     draft.put(SlotName::Input, "tool_calls", Value::Array(calls));
     if !results.is_empty() {
@@ -185,15 +187,18 @@ fn place_batch(calls: Value, draft: &mut Draft) {
     }
 }
 
-/// Returns what the model was told of one call, with its size.
-fn response_view(response: Value) -> Value {
-    let size = match &response {
-        Value::String(text) => text.len(),
-        other => other.to_string().len(),
+/// Returns what the model was told of one call, with its size, and its hash where that gives nothing away.
+fn response_view(response: Value, replaced: bool) -> Value {
+    let (size, sha256) = match &response {
+        Value::String(text) => (text.len(), hash::sha256(text.as_bytes())),
+        other => {
+            let text = other.to_string();
+            (text.len(), hash::sha256(text.as_bytes()))
+        }
     };
-    let sha256 = match &response {
-        Value::String(text) => crate::hash::sha256(text.as_bytes()),
-        other => crate::hash::sha256(other.to_string().as_bytes()),
-    };
-    serde_json::json!({"tool_response": response, "size_bytes": size, "sha256": crate::hash::hex(&sha256)})
+    let mut view = json!({"tool_response": response, "size_bytes": size});
+    if !replaced {
+        view["sha256"] = hash::hex(&sha256).into();
+    }
+    view
 }

@@ -73,7 +73,7 @@ pub(crate) struct Lost {
     pub(crate) call: Call,
 }
 
-/// A session that has not ended, for whoever watches over the clients.
+/// A session that is not closed, for whoever watches over the clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live<'a> {
     /// Its id.
@@ -82,6 +82,8 @@ pub struct Live<'a> {
     pub client_pid: Option<u32>,
     /// User id of its client.
     pub uid: Option<u32>,
+    /// Whether its end was seen.
+    pub ended: bool,
     /// Calls whose end was not seen yet.
     pub open_calls: usize,
 }
@@ -129,14 +131,18 @@ impl Sessions {
         }
     }
 
-    /// Returns the sessions that have not ended.
+    /// Returns the sessions that have not ended, and those with a call that is open though they ended (hooks may arrive in any order).
     pub fn live(&self) -> impl Iterator<Item = Live<'_>> {
-        self.sessions.iter().filter(|(_, session)| !session.ended).map(|(id, session)| Live {
-            session: id,
-            client_pid: session.who.client_pid,
-            uid: session.who.uid,
-            open_calls: session.open().count(),
-        })
+        self.sessions
+            .iter()
+            .map(|(id, session)| Live {
+                session: id,
+                client_pid: session.who.client_pid,
+                uid: session.who.uid,
+                ended: session.ended,
+                open_calls: session.open().count(),
+            })
+            .filter(|live| !live.ended || live.open_calls > 0)
     }
 
     pub(crate) fn session(&self, id: Option<&Token>) -> Option<&Session> {
@@ -237,7 +243,8 @@ impl Session {
                     self.agents.insert(agent, Agent { parent, call });
                 }
             }
-            Deed::TurnOpened => self.turn_open = true,
+            // A prompt proves that the session lives, also where its end was concluded too early.
+            Deed::TurnOpened => (self.turn_open, self.ended) = (true, false),
             Deed::TurnFinished => self.turn_open = false,
             Deed::SessionStarted => self.ended = false,
             Deed::SessionEnded => self.ended = true,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use sealtrail_capture::{Captured, Intake, Sessions, Side, hook, needs};
+use sealtrail_capture::{Captured, Close, Intake, Sessions, Side, hook, needs};
 use sealtrail_event::AuditId;
 use serde_json::Value;
 
@@ -42,13 +42,14 @@ pub(crate) fn hooks() -> Vec<(String, Value)> {
 pub(crate) struct Bench {
     pub(crate) sessions: Sessions,
     pub(crate) views: Vec<Value>,
+    pub(crate) client_pid: u32,
     deliveries: u32,
     ids: u32,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { sessions: Sessions::new(), views: Vec::new(), deliveries: 0, ids: 0 }
+        Self { sessions: Sessions::new(), views: Vec::new(), client_pid: 4711, deliveries: 0, ids: 0 }
     }
 
     /// Feeds one hook; returns the views of its events.
@@ -62,7 +63,7 @@ impl Bench {
         intake.user = Some("dev".to_owned());
         intake.host = Some("devbox".to_owned());
         intake.client_version = Some("2.1.329".to_owned());
-        intake.client_pid = Some(4711);
+        intake.client_pid = Some(self.client_pid);
         intake.side = needs(bytes).into_iter().filter_map(|wanted| side(&wanted.path)).collect();
         let ids = &mut self.ids;
         let Captured { events } = hook(bytes, &intake, &mut self.sessions, &mut || {
@@ -74,10 +75,16 @@ impl Bench {
         views
     }
 
-    /// Makes the next id.
-    pub(crate) fn next_id(&mut self) -> AuditId {
-        self.ids += 1;
-        AuditId::parse(&format!("e{}", self.ids)).unwrap()
+    /// Closes a session as the engine does; returns the views of the events.
+    pub(crate) fn close(&mut self, session: &str, why: Close) -> Vec<Value> {
+        let ids = &mut self.ids;
+        let events = self.sessions.close(session, why, 1_795_229_030_000_000_000, &mut || {
+            *ids += 1;
+            AuditId::parse(&format!("e{ids}")).unwrap()
+        });
+        let views: Vec<Value> = events.iter().map(sealtrail_event::Event::to_json).collect();
+        self.views.extend(views.iter().cloned());
+        views
     }
 }
 

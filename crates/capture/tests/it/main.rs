@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod hooks_fixtures;
+mod hooks_odd;
+mod hooks_pairing;
 mod hooks_sessions;
 mod kit;
