@@ -31,12 +31,6 @@ pub enum EnvelopeError {
         /// What it was.
         found: String,
     },
-    /// An envelope that cannot be written at all.
-    #[error("cannot write the envelope as JSON: {why}")]
-    Write {
-        /// What the writer said.
-        why: String,
-    },
 }
 
 impl Envelope {
@@ -51,7 +45,9 @@ impl Envelope {
                 tokens_only(value)?;
             }
         }
-        let bytes = serde_json::to_vec(self).map_err(|error| EnvelopeError::Write { why: error.to_string() })?.len();
+        let mut line = Vec::with_capacity(1024);
+        self.write_to(&mut line);
+        let bytes = line.len();
         if bytes > crate::ENVELOPE_BYTES_MAX - LEDGER_BYTES {
             return Err(EnvelopeError::TooLarge { bytes });
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::fields::{AS_SENT, FIELDS, NOT_SENT, Place, RESERVED, get, set, take};
+use crate::fields::{AS_SENT, NOT_SENT, Place, RESERVED, field, get, set, take};
 use crate::shape::Shape;
 use crate::words::{action_of, event_type_as_sent};
 
@@ -44,7 +44,7 @@ pub(crate) fn plain(view: &Value, shape: Shape) -> Value {
     let mut rest = view.clone();
     let listed = |name: &str| shape.members().iter().any(|(_, ours)| *ours == name);
     strip(&mut rest, |name| {
-        let recorder = || FIELDS.iter().any(|field| field.place == Place::Recorder && field.path == name);
+        let recorder = || field(name).is_some_and(|field| field.place == Place::Recorder);
         let derived = || DERIVED.contains(&name) && (shape == Shape::Trail || !listed(name));
         RESERVED.contains(&name) || shape != Shape::Ours && (recorder() || derived())
     });

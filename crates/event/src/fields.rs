@@ -2,6 +2,9 @@
 //!
 //! [`FIELDS`] is the one source: ingest, queries, the documentation page and the checks of the JSON Schema read it.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::slot::SlotName;
@@ -117,7 +120,7 @@ pub(crate) const NOT_SENT: &str = "not_sent";
 
 /// Finds a field by its path.
 pub fn field(path: &str) -> Option<&'static Field> {
-    FIELDS.iter().find(|field| field.path == path)
+    known(path).filter(|field| field.path == path)
 }
 
 /// Returns the canonical path of a field name or alias; an unknown name is returned as it is.
@@ -129,7 +132,20 @@ pub fn canonical(name: &str) -> &str {
 
 /// Finds a field by its path or one of its aliases.
 pub fn known(name: &str) -> Option<&'static Field> {
-    field(name).or_else(|| FIELDS.iter().find(|field| field.aliases.contains(&name)))
+    static NAMES: LazyLock<HashMap<&str, &Field>> = LazyLock::new(|| {
+        let aliases = FIELDS.iter().flat_map(|field| field.aliases.iter().map(move |alias| (*alias, field)));
+        aliases.chain(FIELDS.iter().map(|field| (field.path, field))).collect()
+    });
+    NAMES.get(name).copied()
+}
+
+/// Whether fields or aliases lie inside the object `name` (`resource` holds `resource.path`); there are two levels at most.
+pub(crate) fn holds_fields(name: &str) -> bool {
+    static OBJECTS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let names = FIELDS.iter().flat_map(|field| field.aliases.iter().chain([&field.path]));
+        names.filter_map(|name| name.split_once('.').map(|(outer, _)| outer)).collect()
+    });
+    OBJECTS.contains(name)
 }
 
 /// Returns the value at a dotted path, going through objects only.

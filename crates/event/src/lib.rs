@@ -22,6 +22,7 @@ mod shape;
 mod slot;
 mod strict;
 mod words;
+mod write;
 
 pub use check::EnvelopeError;
 pub use envelope::{Envelope, Operation, OperationResult, Resource};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::fields::{FIELDS, Field, Place, known};
+use crate::fields::{Field, Place, holds_fields, known};
 use crate::slot::SlotName;
 
 /// Sorts members by the slot of their class; members that are no field belong to `content`.
@@ -37,12 +37,6 @@ fn slot_of(field: &Field) -> SlotName {
         Place::Slot(slot) => slot,
         Place::Envelope | Place::Recorder => SlotName::Content,
     }
-}
-
-/// Whether the path or alias of some field begins with `path` and a dot; such paths have two levels.
-fn holds_fields(path: &str) -> bool {
-    let inside = |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-    FIELDS.iter().any(|field| inside(field.path) || field.aliases.iter().any(|alias| inside(alias)))
 }
 
 /// Inserts at a path of one or two names.

@@ -21,6 +21,9 @@ proptest! {
         for other in Shape::ALL {
             prop_assert!(export_as(&view, *other).is_object());
         }
+        let mut line = Vec::new();
+        event.envelope.write_to(&mut line);
+        prop_assert_eq!(String::from_utf8(line).unwrap(), serde_json::to_string(&event.envelope).unwrap());
         prop_assert!(event.slots.is_sorted_by_key(|slot| slot.name));
         for slot in &event.slots {
             prop_assert!(!slot.json.contains('\n') && slot.json.len() <= SLOT_BYTES_MAX);
@@ -80,7 +83,15 @@ fn the_largest_envelope_fits() {
         if inner.is_empty() { record[outer] = value } else { record[outer][inner] = value }
     }
     let event = Event::from_json(&record, &context()).unwrap();
-    assert!(serde_json::to_string(&event.envelope).unwrap().len() > 4096);
+    let derived = serde_json::to_string(&event.envelope).unwrap();
+    assert!(derived.len() > 4096);
+    let (mut line, mut ledger) = (Vec::new(), event.envelope.clone());
+    ledger.ledger = Some(serde_json::Map::from_iter([("vkey".to_owned(), json!("a+b/c="))]));
+    (ledger.cost_usd, ledger.late_ms, ledger.redactions, ledger.phase) =
+        (Some(0.1), Some(7), Some(0), Some(sealtrail_event::Phase::Intent));
+    ledger.parent_audit_id = Some(ledger.audit_id.clone());
+    ledger.write_to(&mut line);
+    assert_eq!(String::from_utf8(line).unwrap(), serde_json::to_string(&ledger).unwrap());
 }
 
 #[test]
