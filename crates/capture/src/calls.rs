@@ -16,7 +16,7 @@ pub(crate) fn requested(draft: &mut Draft, work: &Work<'_>) -> Vec<Draft> {
     doing.describe(draft);
     name_server(draft);
     let known = work.sessions.call(draft.envelope.session_id.as_ref(), draft.envelope.tool_use_id.as_ref());
-    if let Some(first) = known.and_then(|call| call.requested.clone()) {
+    if let Some(first) = known.and_then(|call| call.requested.clone()).filter(|first| *first != draft.envelope.audit_id) {
         repeat(draft, first);
     }
     Vec::new()
@@ -78,10 +78,10 @@ pub(crate) fn name_server(draft: &mut Draft) {
     }
 }
 
-/// Copies the phase of an outcome only to the first event that tells it.
+/// Gives the phase of an outcome only to the first event that tells it; a delivery that comes again is still the first.
 pub(crate) fn first_outcome(draft: &mut Draft, work: &Work<'_>) -> bool {
     let known = work.sessions.call(draft.envelope.session_id.as_ref(), draft.envelope.tool_use_id.as_ref());
-    match known.and_then(|call| call.ended.clone()) {
+    match known.and_then(|call| call.ended.clone()).filter(|first| *first != draft.envelope.audit_id) {
         Some(first) => {
             repeat(draft, first);
             false

@@ -50,7 +50,8 @@ impl Work<'_> {
 /// Turns the bytes that the client gave one of its hooks into redacted events, and takes them into account in `sessions`.
 ///
 /// Every byte ends up in some event: bytes that are not one unambiguous JSON object become `system.unparsed`. `ids` makes the ids
-/// of all events but the first, whose id is `intake.delivery`.
+/// of all events but the first, whose id is `intake.delivery`. If the events cannot be sealed, `sessions` knows more than the trail:
+/// make it anew with [`Sessions::replay`].
 pub fn hook(bytes: &[u8], intake: &Intake, sessions: &mut Sessions, ids: &mut dyn FnMut() -> AuditId) -> Captured {
     let drafts = match parse::strict(bytes) {
         Ok(parsed) => {

@@ -31,6 +31,8 @@ pub struct Intake {
     pub client_pid: Option<u32>,
     /// Milliseconds between the hook and now, when the bytes waited in a spool.
     pub late_ms: Option<u64>,
+    /// Bytes that the client gave the hook, when more than what arrived here.
+    pub input_bytes: Option<u64>,
     /// The files that [`needs`] asked for, as far as they could be read.
     pub side: Vec<Side>,
 }
@@ -47,6 +49,7 @@ impl Intake {
             client_version: None,
             client_pid: None,
             late_ms: None,
+            input_bytes: None,
             side: Vec::new(),
         }
     }
@@ -118,6 +121,13 @@ pub fn needs(bytes: &[u8]) -> Vec<SideFile> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// Returns the client's version from the text that it gives its children (`claude-code_2-1-329_…` is 2.1.329).
+pub fn client_version(agent: &str) -> Option<String> {
+    let version = agent.strip_prefix("claude-code_")?.split('_').next()?.replace('-', ".");
+    let plain = !version.is_empty() && version.len() <= 32 && version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+    plain.then_some(version)
 }
 
 /// Returns the folder that the client keeps beside a transcript: its path without `.jsonl`.

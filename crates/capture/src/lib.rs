@@ -36,7 +36,7 @@ mod views;
 
 pub use close::Close;
 pub use hook::{Captured, hook};
-pub use intake::{Intake, Side, SideFile, SideKind, needs};
+pub use intake::{Intake, Side, SideFile, SideKind, client_version, needs};
 pub use parse::{DEPTH_MAX, HOOK_BYTES_MAX, ParseError};
 pub use raw::RAW_BYTES_MAX;
 pub use redacted::Redacted;

@@ -26,17 +26,21 @@ pub(crate) fn unparsed(bytes: &[u8], error: &ParseError, intake: &Intake, redact
     draft.envelope.session_id = glimpse(bytes, "session_id").and_then(token);
     draft.envelope.hook_event_name = glimpse(bytes, "hook_event_name").and_then(token);
     draft.put(SlotName::Content, "unparsed", json!({"error": error.to_string()}));
-    keep_bytes(&mut draft, bytes, redactor);
+    keep_bytes(&mut draft, bytes, intake.input_bytes, redactor);
     draft
 }
 
-/// Puts the first [`RAW_BYTES_MAX`] bytes into the raw slot, with the size and, where it gives nothing away, the hash of all.
-pub(crate) fn keep_bytes(draft: &mut Draft, bytes: &[u8], redactor: &Redactor) {
+/// Puts the first [`RAW_BYTES_MAX`] bytes into the raw slot, with the size and, where it gives nothing away, the hash of all that arrived.
+fn keep_bytes(draft: &mut Draft, bytes: &[u8], input_bytes: Option<u64>, redactor: &Redactor) {
     let head = &bytes[..bytes.len().min(RAW_BYTES_MAX)];
     let lossy = String::from_utf8_lossy(head);
     let (text, rules) = redacted::text(redactor, &lossy);
     draft.put_in(SlotName::Raw, "raw", "text", text.into_inner().into());
-    draft.put_in(SlotName::Raw, "raw", "size_bytes", bytes.len().into());
+    let size = input_bytes.unwrap_or(0).max(bytes.len() as u64);
+    draft.put_in(SlotName::Raw, "raw", "size_bytes", size.into());
+    if size > bytes.len() as u64 {
+        draft.put_in(SlotName::Raw, "raw", "arrived_bytes", bytes.len().into());
+    }
     if draft.envelope.redactions.is_none() {
         disclose(draft, &rules);
     }

@@ -3,6 +3,7 @@
 
 mod hooks_fixtures;
 mod hooks_odd;
+mod hooks_page;
 mod hooks_pairing;
 mod hooks_sessions;
 mod kit;
