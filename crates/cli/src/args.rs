@@ -8,7 +8,7 @@ mod manage;
 mod read;
 
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
-pub(crate) use read::{CheckpointCommand, Get, Prove, Search, SessionCommand, Tail, Trace, Verify};
+pub(crate) use read::{CheckpointCommand, Filter, Get, Prove, Search, SessionCommand, Tail, Trace, Verify};
 
 /// The audit trail of Claude Code agents: captured, sealed, searchable, provable.
 #[derive(Debug, Parser)]

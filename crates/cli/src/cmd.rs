@@ -1,5 +1,13 @@
 //! One module a command.
 
+pub(crate) mod config;
+pub(crate) mod get;
 pub(crate) mod init;
+pub(crate) mod prove;
+pub(crate) mod query;
+pub(crate) mod search;
+pub(crate) mod session;
+pub(crate) mod tail;
+pub(crate) mod trace;
 pub(crate) mod uninstall;
 pub(crate) mod version;

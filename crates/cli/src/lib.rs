@@ -9,11 +9,15 @@
 //!   make the client block an agent.
 //! - A settings file is changed only by showing the difference first, and keeps everything that is not ours.
 
+mod access;
 mod args;
+mod chain;
 mod cmd;
+mod config;
 mod exit;
 mod failure;
 mod field;
+mod filter;
 mod home;
 mod progress;
 mod reference;
@@ -21,8 +25,10 @@ mod rows;
 mod run;
 mod screen;
 mod settings;
+mod story;
 mod table;
 mod theme;
+mod trail;
 mod visible;
 mod when;
 

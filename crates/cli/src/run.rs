@@ -60,6 +60,15 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => cmd::init::run(call, &args),
         Command::Uninstall(args) => cmd::uninstall::run(call, &args),
+        Command::Tail(args) => cmd::tail::run(call, &args),
+        Command::Search(args) => cmd::search::run(call, &args),
+        Command::Get(args) => cmd::get::run(call, &args),
+        Command::TraceChain(args) => cmd::trace::run(call, &args),
+        Command::Session(command) => cmd::session::run(call, &command),
+        Command::Prove(args) => cmd::prove::run(call, &args),
+        Command::Checkpoint(command) => cmd::prove::checkpoint(call, &command),
+        Command::Config(command) => cmd::config::run(call, &command),
+        Command::Query(command) => cmd::query::run(call, &command),
         Command::Completions { shell } => {
             // Into memory first: the generator panics when a reader goes away.
             let mut script = Vec::new();

@@ -59,6 +59,11 @@ impl Screen {
         matches!(self.output, Output::Auto | Output::Table)
     }
 
+    /// Tells whether the answer will be a table.
+    pub(crate) fn is_table(&self) -> bool {
+        self.output() == Output::Table
+    }
+
     /// Tells whether errors should be JSON.
     pub(crate) fn wants_json(&self) -> bool {
         matches!(self.output, Output::Json | Output::Ndjson)

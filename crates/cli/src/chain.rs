@@ -1,0 +1,274 @@
+//! Cause and effect around one event. Pure: a story in, links out.
+
+use serde_json::Value;
+
+use crate::field::{summary, text};
+use crate::story::{Action, Agent, Story};
+
+/// 64: no client nests agents this deep; damaged data must not make a loop.
+const DEPTH_MAX: usize = 64;
+
+/// One link of a chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// How far below the person.
+    pub(crate) depth: usize,
+    /// `person`, `session`, `prompt`, `agent`, `call`, `event`.
+    pub(crate) kind: String,
+    /// Who or which.
+    pub(crate) id: String,
+    /// What it was about.
+    pub(crate) about: String,
+    /// How it ended.
+    pub(crate) outcome: String,
+    /// The event that tells it.
+    pub(crate) event: Option<String>,
+}
+
+/// What led to an event, the event, and what it led to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chain {
+    pub(crate) above: Vec<Link>,
+    pub(crate) target: Link,
+    pub(crate) below: Vec<Link>,
+    /// Links that nobody saw, in words.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Chain {
+    /// Returns how many links there are.
+    pub(crate) fn links(&self) -> u64 {
+        (self.above.len() + 1 + self.below.len()) as u64
+    }
+
+    fn push(&mut self, kind: &str, id: String, about: String, event: Option<&Value>) {
+        let depth = self.above.len();
+        self.above.push(Link {
+            depth,
+            kind: kind.to_owned(),
+            id,
+            about,
+            event: event.map(|event| text(event, "audit_id")),
+            ..Link::default()
+        });
+    }
+}
+
+/// Returns the chain of an event of a session.
+pub(crate) fn of_session(target: &Value, story: &Story) -> Chain {
+    let mut chain = Chain::default();
+    person(&mut chain, target, story);
+    let started = single(story, "session.started");
+    let about = started.map(|event| text(event, "source")).unwrap_or_default();
+    chain.push("session", text(target, "session_id"), about, started);
+    if started.is_none() {
+        chain.missing.push("the start of the session: no event tells it".to_owned());
+    }
+    turn(&mut chain, target, story);
+    agents(&mut chain, &text(target, "agent_id"), story);
+    let depth = chain.above.len();
+    let own = story.call(&text(target, "tool_use_id"));
+    match own.filter(|_| !text(target, "phase").is_empty()) {
+        Some(action) => {
+            chain.target = call_link(action, depth);
+            gaps_of_call(&mut chain, action);
+            below_call(&mut chain, action, story, depth + 1);
+        }
+        None => {
+            chain.target = event_link(target, depth);
+            below_event(&mut chain, target, story, depth + 1);
+        }
+    }
+    chain
+}
+
+/// Returns the chain of a record without a session: parents by run and by event, children likewise.
+pub(crate) fn of_records(target: &Value, related: &[Value]) -> Chain {
+    let mut chain = Chain::default();
+    let user = text(target, "user_id");
+    if user.is_empty() {
+        chain.missing.push("the person: the record names none".to_owned());
+    } else {
+        chain.push("person", user, text(target, "email"), None);
+    }
+    let mut parents = Vec::new();
+    for (name, of) in [("parent_execution", "execution_id"), ("parent_audit_id", "audit_id")] {
+        let wanted = text(target, name);
+        if wanted.is_empty() {
+            continue;
+        }
+        match related.iter().find(|other| text(other, of) == wanted) {
+            Some(parent) => parents.push(parent),
+            None => chain.missing.push(format!("{wanted}: named as {name}, not in the trail")),
+        }
+    }
+    for parent in parents {
+        chain.push("event", text(parent, "event_type"), summary(parent), Some(parent));
+    }
+    let agent = text(target, "agent_id");
+    if !agent.is_empty() {
+        chain.push("agent", agent, text(target, "agent_type"), None);
+    }
+    let depth = chain.above.len();
+    chain.target = event_link(target, depth);
+    let (run, id) = (text(target, "execution_id"), text(target, "audit_id"));
+    for other in related {
+        let child = (!run.is_empty() && text(other, "parent_execution") == run) || text(other, "parent_audit_id") == id;
+        if child {
+            chain.below.push(event_link(other, depth + 1));
+        }
+    }
+    chain
+}
+
+fn single<'a>(story: &'a Story, kind: &str) -> Option<&'a Value> {
+    story.actions.iter().filter_map(|action| action.event.as_ref()).find(|event| text(event, "event_type") == kind)
+}
+
+fn person(chain: &mut Chain, target: &Value, story: &Story) {
+    let all = || story.actions.iter().flat_map(Action::events).chain([target]);
+    let first = |name: &str| all().map(|event| text(event, name)).find(|found| !found.is_empty()).unwrap_or_default();
+    let (user, uid, host) = (first("user_id"), first("os.uid"), first("host"));
+    let about =
+        [("uid", uid), ("on", host)].into_iter().filter(|(_, value)| !value.is_empty()).map(|(word, value)| format!("{word} {value}"));
+    let about = about.collect::<Vec<_>>().join(" ");
+    if user.is_empty() {
+        chain.missing.push("the person: no witness names one".to_owned());
+    }
+    chain.push("person", if user.is_empty() { "unknown".to_owned() } else { user }, about, None);
+}
+
+/// The prompt that began the turn of the event.
+fn turn(chain: &mut Chain, target: &Value, story: &Story) {
+    let id = text(target, "prompt_id");
+    if id.is_empty() {
+        return;
+    }
+    let events = story.actions.iter().filter_map(|action| action.event.as_ref());
+    let mut prompts = events.filter(|event| text(event, "event_type") == "prompt.submitted");
+    match prompts.find(|event| text(event, "prompt_id") == id) {
+        Some(event) if text(event, "audit_id") == text(target, "audit_id") => {}
+        Some(event) => chain.push("prompt", id, text(event, "prompt"), Some(event)),
+        None => chain.missing.push(format!("the prompt {id}: no event tells it")),
+    }
+}
+
+/// From the main agent down to the one that acted, with the calls that started them.
+fn agents(chain: &mut Chain, acting: &str, story: &Story) {
+    let mut line = Vec::new();
+    let mut id = acting.to_owned();
+    while !id.is_empty() && line.len() < DEPTH_MAX {
+        let agent = story.agents.get(&id).cloned().unwrap_or_default();
+        let parent = agent.parent.clone();
+        if !agent.started {
+            chain.missing.push(format!("the start of agent {id}: no event tells it"));
+        }
+        if agent.call.is_none() {
+            chain.missing.push(format!("the call that started agent {id}: no witness names it"));
+        }
+        if parent.is_none() {
+            chain.missing.push(format!("the agent that started {id}: no witness names it"));
+        }
+        line.push((id, agent));
+        id = parent.unwrap_or_default();
+    }
+    chain.push("agent", "main".to_owned(), String::new(), None);
+    for (id, agent) in line.into_iter().rev() {
+        if let Some(action) = agent.call.as_deref().and_then(|call| story.call(call)) {
+            let link = call_link(action, chain.above.len());
+            chain.above.push(link);
+        }
+        chain.push("agent", id, agent.kind, None);
+    }
+}
+
+fn call_link(action: &Action, depth: usize) -> Link {
+    let about = action.intent.as_ref().or(action.main()).map(summary).unwrap_or_default();
+    Link {
+        depth,
+        kind: "call".to_owned(),
+        id: format!("{} {}", action.text("tool_name"), action.kind()).trim().to_owned(),
+        about,
+        outcome: action.outcome_word(),
+        event: action.main().map(|event| text(event, "audit_id")),
+    }
+}
+
+fn event_link(event: &Value, depth: usize) -> Link {
+    Link {
+        depth,
+        kind: "event".to_owned(),
+        id: text(event, "event_type"),
+        about: summary(event),
+        outcome: text(event, "outcome"),
+        event: Some(text(event, "audit_id")),
+    }
+}
+
+fn gaps_of_call(chain: &mut Chain, action: &Action) {
+    if action.intent.is_none() {
+        chain.missing.push(format!("the request of call {}: the client told only its end", action.call));
+    }
+    match &action.outcome {
+        None => chain.missing.push(format!("the end of call {}: nobody saw it, so its outcome is unknown", action.call)),
+        Some(event) if text(event, "grade") == "derived" => {
+            chain.missing.push(format!(
+                "the end of call {}: no witness saw it; the recorder concluded it ({})",
+                action.call,
+                text(event, "reason")
+            ));
+        }
+        Some(_) => {}
+    }
+}
+
+/// The agent that a call started, and everything it did.
+fn below_call(chain: &mut Chain, action: &Action, story: &Story, depth: usize) {
+    if let Some((id, agent)) = story.started_by(&action.call) {
+        below_agent(chain, id, agent, story, depth);
+    }
+}
+
+fn below_agent(chain: &mut Chain, id: &str, agent: &Agent, story: &Story, depth: usize) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    let outcome = if agent.finished { "" } else { "unknown" };
+    if !agent.finished {
+        chain.missing.push(format!("the end of agent {id}: no event tells it"));
+    }
+    chain.below.push(Link {
+        depth,
+        kind: "agent".to_owned(),
+        id: id.to_owned(),
+        about: agent.kind.clone(),
+        outcome: outcome.to_owned(),
+        event: None,
+    });
+    for action in story.actions.iter().filter(|action| !action.call.is_empty() && action.text("agent_id") == id) {
+        chain.below.push(call_link(action, depth + 1));
+        below_call(chain, action, story, depth + 2);
+    }
+}
+
+/// What an event that is no call led to: the calls of its turn, of its agent, of its session.
+fn below_event(chain: &mut Chain, target: &Value, story: &Story, depth: usize) {
+    let (turn, child) = (text(target, "prompt_id"), text(target, "subagent_id"));
+    match text(target, "event_type").as_str() {
+        "agent.subagent_spawned" | "agent.subagent_finished" => {
+            if let Some(agent) = story.agents.get(&child) {
+                below_agent(chain, &child, agent, story, depth);
+            }
+        }
+        "prompt.submitted" => below_main(chain, story, depth, |action| action.text("prompt_id") == turn),
+        "session.started" => below_main(chain, story, depth, |_| true),
+        _ => {}
+    }
+}
+
+fn below_main(chain: &mut Chain, story: &Story, depth: usize, wanted: impl Fn(&Action) -> bool) {
+    for action in story.actions.iter().filter(|action| !action.call.is_empty() && action.text("agent_id").is_empty() && wanted(action)) {
+        chain.below.push(call_link(action, depth));
+        below_call(chain, action, story, depth + 1);
+    }
+}

@@ -1,0 +1,188 @@
+//! The story of one session: its events joined into actions, agents and turns. Pure: events in, a story out.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::field::{at, summary, text};
+
+/// One tool call, or one event that is no tool call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Action {
+    /// Id of the call; empty for an event that is none.
+    pub(crate) call: String,
+    /// The event that asked for it.
+    pub(crate) intent: Option<Value>,
+    /// The events that judged it, in order.
+    pub(crate) verdicts: Vec<Value>,
+    /// The event that ended it.
+    pub(crate) outcome: Option<Value>,
+    /// The single event, when it is no call.
+    pub(crate) event: Option<Value>,
+}
+
+/// A subagent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Agent {
+    pub(crate) kind: String,
+    /// The agent that started it: empty for the main agent, nothing when nobody said.
+    pub(crate) parent: Option<String>,
+    /// The call that started it.
+    pub(crate) call: Option<String>,
+    pub(crate) started: bool,
+    pub(crate) finished: bool,
+}
+
+/// One session.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Story {
+    pub(crate) actions: Vec<Action>,
+    pub(crate) agents: BTreeMap<String, Agent>,
+    calls: BTreeMap<String, usize>,
+}
+
+impl Story {
+    /// Takes in the next event of the session.
+    pub(crate) fn add(&mut self, view: Value) {
+        self.learn_agents(&view);
+        let call = text(&view, "tool_use_id");
+        let phase = text(&view, "phase");
+        if call.is_empty() || phase.is_empty() {
+            self.actions.push(Action { event: Some(view), ..Action::default() });
+            return;
+        }
+        let at = *self.calls.entry(call.clone()).or_insert_with(|| {
+            self.actions.push(Action { call, ..Action::default() });
+            self.actions.len() - 1
+        });
+        let action = &mut self.actions[at];
+        match phase.as_str() {
+            "intent" => action.intent = action.intent.take().or(Some(view)),
+            "verdict" => action.verdicts.push(view),
+            _ => action.outcome = action.outcome.take().or(Some(view)),
+        }
+    }
+
+    fn learn_agents(&mut self, view: &Value) {
+        let child = text(view, "subagent_id");
+        if !child.is_empty() {
+            let agent = self.agents.entry(child).or_default();
+            let call = text(view, "tool_use_id");
+            match text(view, "event_type").as_str() {
+                "agent.subagent_spawned" => {
+                    agent.started = true;
+                    agent.kind = text(view, "agent_type");
+                    let parent = text(view, "parent_agent_id");
+                    if !parent.is_empty() {
+                        agent.parent = Some(parent);
+                    }
+                }
+                "agent.subagent_finished" => agent.finished = true,
+                _ => agent.parent = agent.parent.take().or_else(|| Some(text(view, "agent_id"))),
+            }
+            if !call.is_empty() {
+                agent.call = agent.call.take().or(Some(call));
+            }
+        }
+        let own = text(view, "agent_id");
+        if !own.is_empty() {
+            let parent = text(view, "parent_agent_id");
+            let agent = self.agents.entry(own).or_default();
+            if agent.kind.is_empty() {
+                agent.kind = text(view, "agent_type");
+            }
+            if agent.parent.is_none() && !parent.is_empty() {
+                agent.parent = Some(parent);
+            }
+        }
+    }
+
+    /// Returns the action of a call.
+    pub(crate) fn call(&self, id: &str) -> Option<&Action> {
+        self.calls.get(id).map(|at| &self.actions[*at])
+    }
+
+    /// Returns the agent that a call started.
+    pub(crate) fn started_by(&self, call: &str) -> Option<(&String, &Agent)> {
+        self.agents.iter().find(|(_, agent)| agent.call.as_deref() == Some(call))
+    }
+}
+
+impl Action {
+    /// Returns every event of the action, in the order intent, verdicts, outcome.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Value> {
+        self.event.iter().chain(&self.intent).chain(&self.verdicts).chain(&self.outcome)
+    }
+
+    /// Returns the event that says most: the outcome, else the intent, else the verdict.
+    pub(crate) fn main(&self) -> Option<&Value> {
+        self.event.as_ref().or(self.outcome.as_ref()).or(self.intent.as_ref()).or(self.verdicts.first())
+    }
+
+    /// Returns a field of the first event that has it.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.main().into_iter().chain(self.events()).map(|event| text(event, name)).find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    /// Returns how it ended: `unknown` for a call whose end nobody saw, empty for an event that is no call.
+    pub(crate) fn outcome_word(&self) -> String {
+        if let Some(event) = &self.event {
+            return text(event, "outcome");
+        }
+        match &self.outcome {
+            Some(event) => text(event, "outcome"),
+            None => "unknown".to_owned(),
+        }
+    }
+
+    /// Returns what was decided about it.
+    pub(crate) fn verdict_word(&self) -> String {
+        if self.event.is_some() {
+            return String::new();
+        }
+        let judged = self.verdicts.iter().chain(&self.outcome).chain(&self.intent).map(|event| text(event, "policy_result"));
+        judged.filter(|word| !word.is_empty() && word != "not_evaluated").last().unwrap_or_else(|| "not_evaluated".to_owned())
+    }
+
+    /// Returns the event type: of the outcome, else what the intent said it would be.
+    pub(crate) fn kind(&self) -> String {
+        if let Some(event) = self.event.as_ref().or(self.outcome.as_ref()) {
+            return text(event, "event_type");
+        }
+        let intended = self.text("action_type");
+        if intended.is_empty() { self.text("event_type") } else { intended }
+    }
+
+    /// Tells whether it belongs on a timeline without `-v`.
+    pub(crate) fn is_told(&self) -> bool {
+        let Some(event) = &self.event else { return true };
+        text(event, "severity") != "debug" && text(event, "event_type") != "tool.batch"
+    }
+
+    /// Returns the line of the timeline.
+    pub(crate) fn line(&self) -> Value {
+        let first = self.events().next();
+        let id = |event: Option<&Value>| event.map(|event| text(event, "audit_id"));
+        let about = self.intent.as_ref().or(self.main()).map(summary).unwrap_or_default();
+        let mut line = json!({
+            "timestamp": first.map(|event| text(event, "timestamp")).unwrap_or_default(),
+            "agent": self.text("agent"),
+            "event_type": self.kind(),
+            "tool_name": self.text("tool_name"),
+            "summary": about,
+            "verdict": self.verdict_word(),
+            "outcome": self.outcome_word(),
+            "audit_id": id(self.main()),
+        });
+        if self.event.is_none() {
+            line["tool_use_id"] = json!(self.call);
+            line["intent_audit_id"] = json!(id(self.intent.as_ref()));
+            line["verdict_audit_ids"] = self.verdicts.iter().map(|event| text(event, "audit_id")).collect();
+            line["outcome_audit_id"] = json!(id(self.outcome.as_ref()));
+            if let Some(ms) = self.main().and_then(|event| at(event, "duration_ms")) {
+                line["duration_ms"] = ms.clone();
+            }
+        }
+        line
+    }
+}
