@@ -171,6 +171,14 @@ def parse_json(data, what):
         raise Failed(f"{what} is not JSON") from None
 
 
+def parse_one_line(data, what):
+    """A file that is one compact JSON object and a newline, in its one spelling."""
+    value = parse_json(data, what)
+    spelled = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    require(spelled == data, f"{what} is not spelled as the format says")
+    return value
+
+
 def gunzip(data, what):
     """Every member, and nothing after the last one."""
     out = []
@@ -356,9 +364,9 @@ def parse_slot(line, where):
 class Ledger:
     """Recomputes everything, batch by batch."""
 
-    def __init__(self, folder, vkey, hmac_on, mac_key, wanted_sizes):
+    def __init__(self, folder, vkey, log, mac_key, wanted_sizes):
         self.folder, self.vkey, self.origin = folder, vkey, vkey.name
-        self.hmac_on, self.mac_key = hmac_on, mac_key
+        self.hmac_on, self.mac_key, self.log_id = log["hmac"], mac_key, log["log_id"]
         self.leaves, self.frontier = [], []
         self.chain = sha256(CHAIN_LABEL, self.origin.encode(), b"\n")
         self.epoch, self.keys = 0, {}
@@ -471,7 +479,8 @@ class Ledger:
         try:
             if kind == "ledger.created":
                 require(says["origin"] == self.origin and says["vkey"] == self.vkey.text, "entry 0 names another log")
-                require(says["hmac"] == self.hmac_on and says["epoch"] == 0, "entry 0 differs from log.json")
+                same = says["hmac"] == self.hmac_on and says["epoch"] == 0 and says["log_id"] == self.log_id
+                require(same, "entry 0 differs from log.json")
                 self.keys[0] = self.epoch_key(0, says["key"])
             elif kind == "ledger.epoch":
                 require(says["epoch"] == self.epoch + 1, f"entry {seq} announces epoch {says['epoch']} after {self.epoch}")
@@ -541,9 +550,7 @@ def names(folder, sub, suffix):
 
 def segment(ledger, first, name):
     """Checks one sealed segment against its manifest."""
-    raw = read(ledger.folder, "seg", name)
-    require(raw.endswith(b"\n") and raw.count(b"\n") == 1, f"seg/{name} is not one line")
-    manifest = parse_json(raw, f"seg/{name}")
+    manifest = parse_one_line(read(ledger.folder, "seg", name), f"seg/{name}")
     require(first == len(ledger.leaves) == manifest["first"], f"seg/{name} does not begin at entry {len(ledger.leaves)}")
     gz = manifest["compression"] == "gzip"
     lines = {}
@@ -635,8 +642,7 @@ def tiles(ledger, size):
 
 
 def highwater(ledger, offsets):
-    raw = read(ledger.folder, "highwater")
-    mark = parse_json(raw, "highwater")
+    mark = parse_one_line(read(ledger.folder, "highwater"), "highwater")
     size = mark["size"]
     require(size <= len(ledger.leaves), f"highwater says {size} entries, only {len(ledger.leaves)} are there: entries are lost")
     require(size in ledger.at_commit, f"highwater says {size} entries, where no commit is")
@@ -672,22 +678,20 @@ def parse_proof(data):
 
 
 def load_log(folder, pinned):
-    """Returns (vkey, hmac)."""
-    raw = read(folder, "log.json")
-    log = parse_json(raw, "log.json")
+    """Returns (vkey, members of log.json)."""
+    log = parse_one_line(read(folder, "log.json"), "log.json")
     require(list(log) == ["format", "origin", "log_id", "created", "vkey", "hmac"], "log.json has other members")
     require(log["format"] == "sealtrail-ledger/1", f"log.json says format {log['format']}")
-    require(json.dumps(log, separators=(",", ":")).encode() + b"\n" == raw, "log.json is not spelled as the format says")
     vkey = Vkey(log["vkey"])
     require(vkey.name == log["origin"], "log.json has a key of another name than its origin")
     require(read(folder, "log.vkey") == (vkey.text + "\n").encode(), "log.vkey differs from log.json")
     require(pinned is None or pinned.text == vkey.text, f"the ledger's key is not the one given with --vkey ({vkey.name})")
-    return vkey, log["hmac"]
+    return vkey, log
 
 
 def verify(folder, pinned, proof_data, mac_key):
     """Yields sentences; raises Failed."""
-    vkey, hmac_on = load_log(folder, pinned)
+    vkey, log = load_log(folder, pinned)
     yield f"The log is {vkey.name}." + ("" if pinned else " Its key is its own word: give --vkey to pin it.")
     size, root = open_checkpoint(read(folder, "checkpoint"), vkey, "checkpoint")
     yield f"The checkpoint of {size} entries is signed by the log key."
@@ -700,7 +704,7 @@ def verify(folder, pinned, proof_data, mac_key):
         proof_size, proof_root = open_checkpoint(note, vkey, "the checkpoint of the proof")
         wanted.add(proof_size)
 
-    ledger, offsets = Ledger(folder, vkey, hmac_on, mac_key, wanted), {}
+    ledger, offsets = Ledger(folder, vkey, log, mac_key, wanted), {}
     segments = names(folder, "seg", ".json")
     for first, name in segments:
         segment(ledger, first, name)
@@ -712,7 +716,7 @@ def verify(folder, pinned, proof_data, mac_key):
     total = len(ledger.leaves)
     require(total > 0, "the ledger has no entries")
     yield f"{total} entries in {ledger.commits} commits: leaf hashes, chain, roots and epoch signatures are right, up to epoch {ledger.epoch}."
-    if hmac_on:
+    if log["hmac"]:
         yield f"{ledger.macs} macs are right." if mac_key else "The macs were not checked: give --mac-key."
     ledger.check_missing()
     yield f"{ledger.slots_present} slots are what was committed to; {len(ledger.missing)} are lawfully erased."

@@ -10,9 +10,6 @@ use crate::strict64::{self, Base64Error};
 /// Bytes of one hash (SHA-256).
 pub const HASH_BYTES: usize = 32;
 
-/// 8 KiB holds the longest envelope line; longer leaves are hashed from the heap.
-const LEAF_BYTES_ON_STACK: usize = 8 * 1024;
-
 /// SHA-256 of nothing: the root of the empty tree.
 const EMPTY_ROOT: [u8; HASH_BYTES] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
@@ -122,23 +119,12 @@ pub struct HashTextError {
 
 /// Returns the RFC 6962 hash of an entry.
 ///
-/// One call over one buffer: a digest context costs an allocation, a copy of a line does not.
+/// One call over one copy: measured, a digest context costs more than an exact allocation, and clearing a buffer on the stack too.
 pub fn leaf_hash(entry: &[u8]) -> LeafHash {
-    if entry.len() > LEAF_BYTES_ON_STACK {
-        let mut buffer = Vec::with_capacity(entry.len() + 1);
-        buffer.push(0);
-        buffer.extend_from_slice(entry);
-        return LeafHash(sha256(&buffer));
-    }
-    // Small lines get a small buffer, so that clearing it stays cheaper than hashing it.
-    if entry.len() < 1024 { leaf_on_stack::<1024>(entry) } else { leaf_on_stack::<{ LEAF_BYTES_ON_STACK + 1 }>(entry) }
-}
-
-fn leaf_on_stack<const N: usize>(entry: &[u8]) -> LeafHash {
-    let mut buffer = [0u8; N];
-    let end = entry.len() + 1;
-    buffer[1..end].copy_from_slice(entry);
-    LeafHash(sha256(&buffer[..end]))
+    let mut buffer = Vec::with_capacity(entry.len() + 1);
+    buffer.push(0);
+    buffer.extend_from_slice(entry);
+    LeafHash(sha256(&buffer))
 }
 
 /// Returns the RFC 6962 hash of the subtree made of `left` and `right`.
