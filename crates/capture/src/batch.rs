@@ -57,16 +57,12 @@ fn concluded(first: &Draft, id: &Token, call: &Value, shown: Option<&Value>, kno
     draft.envelope.category = Some(tools::category_of(doing.event_type));
     let verdict = judge(shown, known);
     draft.envelope.outcome = Some(verdict.outcome);
-    draft.envelope.reason = verdict.reason.map(word);
-    draft.envelope.policy_result = match verdict.outcome {
-        Outcome::Denied => PolicyResult::Denied,
-        Outcome::Success | Outcome::Failure if known.asked => PolicyResult::Allowed,
-        _ => PolicyResult::NotEvaluated,
-    };
-    if verdict.outcome != Outcome::Success {
-        draft.envelope.severity = Severity::Warning;
+    draft.envelope.reason = Some(word(verdict.reason));
+    if verdict.outcome == Outcome::Denied {
+        draft.envelope.policy_result = PolicyResult::Denied;
     }
-    if verdict.reason == Some("unknown_tool") {
+    draft.envelope.severity = Severity::Warning;
+    if verdict.reason == "unknown_tool" {
         set_type(&mut draft, "tool.call");
     }
     let batch = draft.envelope.parent_audit_id.take();
@@ -110,23 +106,25 @@ fn compared(first: &Draft, id: &Token, call: &Value, shown: Option<&Value>, know
 
 struct Verdict {
     outcome: Outcome,
-    reason: Option<&'static str>,
+    reason: &'static str,
 }
 
-/// What the client tells the model when a call did not run, by how the text begins or what it holds.
-const REFUSALS: &[(&str, Outcome, &str)] = &[
-    ("No such tool available", Outcome::Error, "unknown_tool"),
-    ("<tool_use_error>", Outcome::Error, "rejected_input"),
-    ("InputValidationError", Outcome::Error, "rejected_input"),
-    ("haven't granted it yet", Outcome::Denied, "not_granted"),
-    ("has been denied", Outcome::Denied, "deny_rule"),
-    ("denied by your permission settings", Outcome::Denied, "deny_rule"),
-    ("doesn't want to proceed with this tool use", Outcome::Denied, "user_rejected"),
-    ("doesn't want to take this action right now", Outcome::Denied, "user_rejected"),
-    ("PreToolUse:", Outcome::Denied, "hook"),
-    ("blocking because onFailure is", Outcome::Denied, "hook"),
-    ("Permission for this action has been denied", Outcome::Denied, "classifier"),
-    ("[Request interrupted by user", Outcome::Unknown, "interrupted"),
+/// What the client tells the model of a call that did not run or did not end: how the text begins, and a word further on.
+const REFUSALS: &[(&str, &str, Outcome, &str)] = &[
+    ("<tool_use_error>", "No such tool available", Outcome::Error, "unknown_tool"),
+    ("<tool_use_error>", "", Outcome::Error, "rejected_input"),
+    ("InputValidationError", "", Outcome::Error, "rejected_input"),
+    ("Claude requested permissions to ", "", Outcome::Denied, "not_granted"),
+    ("Permission to use ", "denied", Outcome::Denied, "deny_rule"),
+    ("Permission for this ", "denied", Outcome::Denied, "classifier"),
+    ("The user doesn't want to ", "", Outcome::Denied, "user_rejected"),
+    ("PreToolUse:", "", Outcome::Denied, "hook"),
+    ("Hook PreToolUse:", "", Outcome::Denied, "hook"),
+    ("", "blocking because onFailure is", Outcome::Denied, "hook"),
+    ("[Tool call skipped", "", Outcome::Error, "skipped"),
+    ("[Tool call ", "", Outcome::Unknown, "interrupted"),
+    ("[Agent call interrupted", "", Outcome::Unknown, "interrupted"),
+    ("[Request interrupted", "", Outcome::Unknown, "interrupted"),
 ];
 
 /// 400: the client's refusals are one or two lines; a longer text is a tool's own output that may hold any words.
@@ -134,25 +132,61 @@ const REFUSAL_CHARS_MAX: usize = 400;
 
 /// Tells whether the text of a failure says that the user refused the call.
 pub(crate) fn is_rejection(error: &str) -> bool {
-    let head: String = error.chars().take(REFUSAL_CHARS_MAX).collect();
-    REFUSALS.iter().any(|(text, _, reason)| *reason == "user_rejected" && head.contains(text))
+    refusal(error).is_some_and(|(_, reason)| reason == "user_rejected")
+}
+
+fn refusal(text: &str) -> Option<(Outcome, &'static str)> {
+    let head: String = text.chars().take(REFUSAL_CHARS_MAX).collect();
+    let found = REFUSALS.iter().find(|(begin, holds, ..)| head.starts_with(begin) && head.contains(holds));
+    found.map(|(_, _, outcome, reason)| (*outcome, *reason))
 }
 
 fn judge(shown: Option<&Value>, known: &Call) -> Verdict {
-    let Some(shown) = shown else {
-        let outcome = if known.denied { Outcome::Denied } else { Outcome::Unknown };
-        return Verdict { outcome, reason: Some(if known.denied { "classifier" } else { "no_response" }) };
-    };
-    let head: String = match shown {
-        Value::String(text) => text.chars().take(REFUSAL_CHARS_MAX).collect(),
-        other => other.to_string().chars().take(REFUSAL_CHARS_MAX).collect(),
-    };
     if known.denied {
-        return Verdict { outcome: Outcome::Denied, reason: Some("classifier") };
+        return Verdict { outcome: Outcome::Denied, reason: "classifier" };
     }
-    match REFUSALS.iter().find(|(text, ..)| head.contains(text)) {
-        Some((_, outcome, reason)) => Verdict { outcome: *outcome, reason: Some(reason) },
-        // The hook that saw the end is missing: not installed, killed, or late.
-        None => Verdict { outcome: Outcome::Success, reason: Some("outcome_hook_missing") },
+    let Some(shown) = shown else { return Verdict { outcome: Outcome::Unknown, reason: "no_response" } };
+    let text = match shown {
+        Value::String(text) => refusal(text),
+        other => views::shown_text(other).and_then(refusal),
+    };
+    match text {
+        Some((outcome, reason)) => Verdict { outcome, reason },
+        // Either the hook of the end is missing (not installed, killed, late), or somebody's hook refused the call in its own
+        // words: the text cannot tell the one from the other.
+        None => Verdict { outcome: Outcome::Unknown, reason: "no_outcome_hook" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Protects the outcome of calls that only the batch shows: the client's refusals are told apart, and a tool's own words are none.
+    #[test]
+    fn refusals_are_told_apart() {
+        let cases = [
+            (json!("<tool_use_error>Error: No such tool available: Glob.</tool_use_error>"), Outcome::Error, "unknown_tool"),
+            (json!("<tool_use_error>File has not been read yet.</tool_use_error>"), Outcome::Error, "rejected_input"),
+            (json!("Permission to use Bash with command rm x has been denied."), Outcome::Denied, "deny_rule"),
+            (json!("Claude requested permissions to use Bash, but you haven't granted it yet."), Outcome::Denied, "not_granted"),
+            (json!("The user doesn't want to proceed with this tool use."), Outcome::Denied, "user_rejected"),
+            (json!("PreToolUse:Bash hook error: [guard]: no"), Outcome::Denied, "hook"),
+            (
+                json!([{"type": "text", "text": "Permission for this action was denied by the Claude Code auto mode classifier."}]),
+                Outcome::Denied,
+                "classifier",
+            ),
+            (json!("[Tool call skipped: the turn ended]"), Outcome::Error, "skipped"),
+            (json!("the log says: Permission to use Bash has been denied"), Outcome::Unknown, "no_outcome_hook"),
+        ];
+        for (shown, outcome, reason) in cases {
+            let verdict = judge(Some(&shown), &Call::default());
+            assert_eq!((verdict.outcome, verdict.reason), (outcome, reason), "{shown}");
+        }
+        assert_eq!(judge(None, &Call::default()).reason, "no_response");
+        assert_eq!(judge(None, &Call { denied: true, ..Call::default() }).outcome, Outcome::Denied);
     }
 }

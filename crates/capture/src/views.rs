@@ -66,7 +66,7 @@ fn text(given: &str, numbered: bool) -> Expect {
 }
 
 /// Returns the text that the model was told, if it is one text.
-fn shown_text(shown: &Value) -> Option<&str> {
+pub(crate) fn shown_text(shown: &Value) -> Option<&str> {
     match shown {
         Value::String(text) => Some(text),
         Value::Array(blocks) => match blocks.as_slice() {
