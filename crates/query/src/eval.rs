@@ -11,25 +11,37 @@ use crate::field::FieldPath;
 use crate::operand::{Form, Operand};
 use crate::plan::{Bound, Expr, Test};
 
-/// Where free text is searched: what was asked, done and touched; not what came back.
-pub(crate) const TEXT_FIELDS: &[&str] = &[
+/// Members in which free text is searched: what was asked, done and touched; not what came back.
+pub const TEXT_FIELDS: &[&str] = &[
     "event_type",
     "tool_name",
     "mcp_server",
     "resource",
     "operation",
     "cwd",
+    "old_cwd",
+    "new_cwd",
+    "file_path",
+    "directory",
+    "worktree_path",
+    "url",
     "command",
+    "command_args",
     "input",
     "tool_input",
+    "tool_calls",
     "prompt",
+    "custom_instructions",
+    "actions",
     "details",
     "error",
+    "message",
     "policy_rule",
     "change_type",
     "instructions_delta",
     "skill",
     "decision",
+    "hook",
 ];
 
 impl Expr {

@@ -21,6 +21,7 @@ mod query;
 mod time;
 
 pub use error::QueryError;
+pub use eval::TEXT_FIELDS;
 pub use field::FieldPath;
 pub use filter::Filter;
 pub use operand::Operand;

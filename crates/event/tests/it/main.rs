@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod any_json;
+mod generated;
 mod random;
 mod seeds;
 mod strict;
