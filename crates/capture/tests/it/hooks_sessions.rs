@@ -66,3 +66,52 @@ fn line(view: &Value) -> String {
         target
     )
 }
+
+/// Protects the delegation chain: user, main agent, subagent, its subagent; and every later event names the parent agent.
+#[test]
+fn a_nested_agent_has_its_chain() {
+    let mut bench = Bench::new();
+    for (unix_ns, hook) in kit::session("hooks-session-lifecycle.jsonl") {
+        bench.feed_bytes(hook.to_string().as_bytes(), unix_ns);
+    }
+    let nested = |view: &&Value| view["agent_id"] == "a9155d0e6645f8ba8";
+    let spawned = bench.views.iter().find(nested).unwrap();
+    assert_eq!(spawned["event_type"], "agent.subagent_spawned");
+    let chain = ["user:dev", "session:9c5e117c-7fe1-40cf-9fc6-a9e3406d0edf", "agent:ad4c99e08e1937e16", "agent:a9155d0e6645f8ba8"];
+    assert_eq!(spawned["delegation_chain"], serde_json::json!(chain));
+    assert!(bench.views.iter().filter(nested).count() > 4);
+    assert!(bench.views.iter().filter(nested).all(|view| view["parent_agent_id"] == "ad4c99e08e1937e16"));
+}
+
+/// Protects the chain where the client left no description: the only open Agent call started the agent.
+#[test]
+fn an_agent_without_description_is_joined_to_the_open_call() {
+    let mut bench = Bench::new();
+    for (unix_ns, hook) in kit::session("hooks-session.jsonl") {
+        bench.feed_bytes(hook.to_string().as_bytes(), unix_ns);
+    }
+    let spawned = bench.views.iter().find(|view| view["hook_event_name"] == "SubagentStart").unwrap();
+    assert_eq!(spawned["delegation"]["how"], "only_open_call");
+    assert_eq!(spawned["delegation"]["tool_use_id"], "toolu_01KE7kWgSRRTf4VZsvocya5D");
+}
+
+/// Protects `end_reason`: the client's `other` counts as completed only after a finished turn.
+#[test]
+fn a_session_ends_completed_or_unknown() {
+    let hook = |name: &str, more: Value| {
+        let mut hook = serde_json::json!({"session_id": "s1", "hook_event_name": name});
+        hook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        hook
+    };
+    let other = || hook("SessionEnd", serde_json::json!({"reason": "other"}));
+    let cases = [
+        (vec![hook("UserPromptSubmit", serde_json::json!({"prompt": "go"})), hook("Stop", serde_json::json!({})), other()], "completed"),
+        (vec![hook("UserPromptSubmit", serde_json::json!({"prompt": "go"})), other()], "unknown"),
+        (vec![hook("SessionStart", serde_json::json!({})), hook("SessionEnd", serde_json::json!({"reason": "logout"}))], "completed"),
+    ];
+    for (hooks, expected) in cases {
+        let mut bench = Bench::new();
+        hooks.iter().for_each(|hook| drop(bench.feed(hook)));
+        assert_eq!(bench.views.last().unwrap()["end_reason"], expected);
+    }
+}
