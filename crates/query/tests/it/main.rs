@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod language;
+mod limits;
+mod random;
+mod seeds;
 mod times;
