@@ -99,6 +99,7 @@ fn drafts_of(members: Map<String, Value>, intake: &Intake, sessions: &Sessions, 
     disclose(&mut draft, &rules);
     let mut work = Work { intake, sessions, ids, replaced: !rules.is_empty() };
     agents::name_parent(&mut draft, sessions);
+    place::name_resource(&mut draft);
     let mut more = match name.as_str() {
         "SessionStart" => close::session_start(&mut draft, &mut work),
         "PreToolUse" => calls::requested(&mut draft, &work),

@@ -5,13 +5,15 @@ use serde_json::{Map, Value, json};
 
 use crate::draft::{Draft, Members, token};
 use crate::hash;
+use crate::path;
 use crate::redacted::Redacted;
+use crate::table;
 
 /// Member of the content slot that holds, under their own names, the hook's members whose names mean something else in an
 /// event, or whose values do not fit the event's member of that name.
 pub(crate) const ASIDE: &str = "hook";
 
-/// Names that an event gives a meaning of its own, beside those of the envelope.
+/// Names that an event gives a meaning of its own, beside those of the envelope and those of the schema's fields.
 const OURS: &[&str] = &[
     "actions",
     "agents",
@@ -24,6 +26,7 @@ const OURS: &[&str] = &[
     "hook",
     "host",
     "i",
+    "instructions_delta",
     "long_numbers",
     "parts",
     "raw",
@@ -35,6 +38,7 @@ const OURS: &[&str] = &[
     "source_ip",
     "subagent_meta",
     "tool_output",
+    "tool_permissions",
     "tool_results",
     "uid",
     "user",
@@ -119,12 +123,17 @@ pub(crate) fn place(hook: Redacted<Map<String, Value>>, replaced: bool, draft: &
                 draft.put_in(SlotName::Content, ASIDE, &name, value);
             }
             ("tool_calls", Value::Array(_)) => place_batch(value, replaced, draft),
-            _ if ENVELOPE.contains(&name.as_str()) || OURS.contains(&name.as_str()) => {
+            _ if is_ours(&name) => {
                 draft.put_in(SlotName::Content, ASIDE, &name, value);
             }
             _ => draft.put(slot_of(&name, failure), &name, value),
         }
     }
+}
+
+/// Tells whether an event gives `name` a meaning that a hook's member of that name does not have.
+fn is_ours(name: &str) -> bool {
+    ENVELOPE.contains(&name) || OURS.contains(&name) || (!table::is_hook_field(name) && sealtrail_event::known(name).is_some())
 }
 
 /// Returns the envelope's place for a hook's member that is a word there under the same name.
@@ -166,6 +175,22 @@ pub(crate) fn slot_of(name: &str, failure: bool) -> SlotName {
         "tool_response" => SlotName::Output,
         "error" if failure => SlotName::Output,
         _ => SlotName::Content,
+    }
+}
+
+/// Gives the file, folder or address of a hook that is no tool call the name that searches use: `resource.path`, `resource.url`.
+pub(crate) fn name_resource(draft: &mut Draft) {
+    for (member, kind) in
+        [("file_path", "file"), ("directory", "directory"), ("worktree_path", "worktree"), ("new_cwd", "directory"), ("url", "url")]
+    {
+        let Some(target) = draft.member(SlotName::Resource, member).and_then(Value::as_str).map(str::to_owned) else { continue };
+        let (name, target) = match kind {
+            "url" => ("url", target),
+            _ => ("path", path::absolute(&target, draft.member(SlotName::Resource, "cwd").and_then(Value::as_str))),
+        };
+        draft.resource().kind = token(kind);
+        draft.put_in(SlotName::Resource, "resource", name, target.into());
+        return;
     }
 }
 

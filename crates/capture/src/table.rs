@@ -147,6 +147,11 @@ pub fn row_of(hook: &str) -> Option<&'static HookRow> {
     HOOKS.iter().find(|row| row.hook == hook)
 }
 
+/// Tells whether some hook has a member of this name.
+pub(crate) fn is_hook_field(field: &str) -> bool {
+    COMMON_FIELDS.contains(&field) || HOOKS.iter().any(|row| row.fields.contains(&field))
+}
+
 /// Tells whether this version knows `field` on the hook of `row`.
 pub(crate) fn knows_field(row: &HookRow, field: &str) -> bool {
     COMMON_FIELDS.contains(&field) || row.fields.contains(&field)

@@ -82,9 +82,13 @@ impl Doing {
         self.actions.len() > 1
     }
 
-    /// Says in `draft` what is touched and what is done to it.
+    /// Says in `draft` what is touched and what is done to it; a command line also under the name that searches use.
     pub(crate) fn describe(&self, draft: &mut Draft) {
         describe(draft, &self.action, self.kind, self.target.as_deref());
+        let line = draft.member(SlotName::Input, "tool_input").and_then(|input| input.get("command")).cloned();
+        if let Some(line @ Value::String(_)) = line {
+            draft.put(SlotName::Input, "command", line);
+        }
         match self.actions.as_slice() {
             [] => {}
             [only] => detail(draft, only),

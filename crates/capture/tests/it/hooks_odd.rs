@@ -45,6 +45,9 @@ fn a_member_cannot_pose_as_ours() {
         "resource",
         "seq",
         "erased",
+        "source_ip",
+        "email",
+        "approval_chain",
         "hook",
     ];
     for name in names {
