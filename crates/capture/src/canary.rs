@@ -10,14 +10,18 @@ use crate::table::{self, HookRow};
 /// 64 names a hook: more are a flood, and the event itself keeps them all anyway.
 const NAMES_MAX: usize = 64;
 
+/// 128 characters of a name; it is kept in memory.
+const NAME_CHARS_MAX: usize = 128;
+
 /// Returns the event that says what is new in this hook, if anything is.
 pub(crate) fn change(first: &Draft, row: Option<&HookRow>, fields: &[String], work: &mut Work<'_>) -> Option<Draft> {
     let version = first.envelope.client_version.as_ref().map_or("", |version| version.as_str());
     let hook = first.envelope.hook_event_name.as_ref().map_or("", |name| name.as_str());
+    let short = |name: &str| name.chars().take(NAME_CHARS_MAX).collect::<String>();
     let candidates: Vec<String> = match row {
         None if hook.is_empty() => vec!["(no hook_event_name)".to_owned()],
-        None => vec![hook.to_owned()],
-        Some(row) => fields.iter().filter(|name| !table::knows_field(row, name)).map(|name| format!("{hook}.{name}")).collect(),
+        None => vec![short(hook)],
+        Some(row) => fields.iter().filter(|name| !table::knows_field(row, name)).map(|name| short(&format!("{hook}.{name}"))).collect(),
     };
     let news: Vec<Value> =
         candidates.iter().filter(|name| work.sessions.is_news(version, name)).take(NAMES_MAX).map(|name| name.as_str().into()).collect();

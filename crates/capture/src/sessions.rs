@@ -23,8 +23,8 @@ pub const CALLS_PER_SESSION_MAX: usize = 4096;
 /// Calls known in all sessions: about 400 bytes each, so 6.5 MB.
 pub const CALLS_MAX: usize = 16_384;
 
-/// Agents known per session.
-const AGENTS_PER_SESSION_MAX: usize = 1024;
+/// Agents known in all sessions: about 200 bytes each, so 3.3 MB; of further ones the parent is not remembered.
+const AGENTS_MAX: usize = 16_384;
 
 /// Names of unknown hooks and members remembered, over all client versions; with more, no further change is told.
 const SEEN_MAX: usize = 1024;
@@ -95,13 +95,14 @@ pub struct Sessions {
     sessions: BTreeMap<String, Session>,
     clock: u64,
     calls: usize,
+    agents: usize,
     seen: BTreeSet<(String, String)>,
 }
 
 impl PartialEq for Sessions {
     /// Compares what is known of sessions and clients; how it is redacted is no part of it.
     fn eq(&self, other: &Self) -> bool {
-        self.sessions == other.sessions && self.calls == other.calls && self.seen == other.seen
+        self.sessions == other.sessions && self.calls == other.calls && self.agents == other.agents && self.seen == other.seen
     }
 }
 
@@ -119,7 +120,7 @@ impl Sessions {
 
     /// Makes an empty state that redacts with `redactor`.
     pub fn with_redactor(redactor: Arc<Redactor>) -> Self {
-        Self { redactor, sessions: BTreeMap::new(), clock: 0, calls: 0, seen: BTreeSet::new() }
+        Self { redactor, sessions: BTreeMap::new(), clock: 0, calls: 0, agents: 0, seen: BTreeSet::new() }
     }
 
     /// Takes a stored event into account, so that calls which were open when the recorder stopped are still open.
@@ -172,10 +173,11 @@ impl Sessions {
         if let Some(who) = step.who {
             session.who = who;
         }
-        let before = session.calls.len();
-        session.apply(step.id, step.deed, self.clock);
+        let (calls, agents) = (session.calls.len(), session.agents.len());
+        session.apply(step.id, step.deed, self.clock, self.agents < AGENTS_MAX);
         let crowded = session.calls.len() > CALLS_PER_SESSION_MAX;
-        self.calls += session.calls.len() - before;
+        self.calls += session.calls.len() - calls;
+        self.agents += session.agents.len() - agents;
         lost.extend(self.make_room_for_call(crowded.then_some(id)));
         lost
     }
@@ -187,6 +189,7 @@ impl Sessions {
         let oldest = self.sessions.iter().min_by_key(|(_, session)| session.touched).map(|(id, _)| id.clone());
         let Some((id, session)) = oldest.and_then(|id| self.sessions.remove_entry(&id)) else { return Vec::new() };
         self.calls -= session.calls.len();
+        self.agents -= session.agents.len();
         session.open().map(|call| Lost { session: id.clone(), who: session.who.clone(), call: call.clone() }).collect()
     }
 
@@ -219,7 +222,7 @@ impl Session {
         self.calls.entry(number).or_insert_with(|| Call { id: Some(id.clone()), ..Call::default() })
     }
 
-    fn apply(&mut self, event: AuditId, deed: Deed, number: u64) {
+    fn apply(&mut self, event: AuditId, deed: Deed, number: u64, agents_fit: bool) {
         match deed {
             Deed::Requested { call, tool, action, agent, input } => {
                 let call = self.call_mut(&call, number);
@@ -227,7 +230,7 @@ impl Session {
                 call.requested.get_or_insert(event);
             }
             Deed::Ended { call: id, tool, agent, input, expect, child } => {
-                if let (Some(child), true) = (child, self.agents.len() < AGENTS_PER_SESSION_MAX) {
+                if let (Some(child), true) = (child, agents_fit) {
                     self.agents.insert(child, Agent { parent: agent.clone(), call: Some(id.clone()) });
                 }
                 let call = self.call_mut(&id, number);
@@ -239,7 +242,7 @@ impl Session {
             Deed::Asked { call } => self.call_mut(&call, number).asked = true,
             Deed::Denied { call } => self.call_mut(&call, number).denied = true,
             Deed::Spawned { agent, parent, call } => {
-                if self.agents.len() < AGENTS_PER_SESSION_MAX {
+                if agents_fit {
                     self.agents.insert(agent, Agent { parent, call });
                 }
             }

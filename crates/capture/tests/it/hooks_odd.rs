@@ -1,6 +1,6 @@
 //! Hooks that this version does not know, bytes that are no hook, and members that pose as something else.
 
-use sealtrail_capture::{HOOK_BYTES_MAX, HOOKS, RAW_BYTES_MAX, SideKind, needs};
+use sealtrail_capture::{HOOK_BYTES_MAX, HOOKS, RAW_BYTES_MAX, Side, SideKind, client_version, needs};
 use serde_json::{Value, json};
 
 use crate::kit::Bench;
@@ -168,4 +168,30 @@ fn the_table_has_every_hook_once() {
         assert_ne!(view["event_type"], "session.hook_event", "{name}");
         assert_ne!(view["event_type"], "*", "{name}");
     }
+}
+
+/// Protects the whole output of a long command: what the client left in a file is in the event, and a missing file is told.
+#[test]
+fn the_side_file_of_a_long_output_is_taken() {
+    let path = "/h/p/s1/tool-results/b1.txt";
+    let hook = json!({"session_id": "s1", "transcript_path": "/h/p/s1.jsonl", "hook_event_name": "PostToolUse", "tool_name": "Bash",
+                      "tool_use_id": "toolu_1", "tool_input": {"command": "seq 9"},
+                      "tool_response": {"stdout": "1", "stderr": "", "persistedOutputPath": path, "persistedOutputSize": 18}});
+    let missing = &Bench::new().feed(&hook)[0];
+    assert_eq!(missing["side_file"], json!({"kind": "tool_output", "path": path, "refused": "not_read"}));
+    let mut bench = Bench::new();
+    bench.sides.push(Side { path: path.to_owned(), bytes: b"1\n2\n3\n4\n5\n6\n7\n8\n9\n".to_vec(), size_bytes: 18 });
+    let taken = &bench.feed(&hook)[0];
+    assert_eq!(taken["tool_output"]["text"], "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    assert_eq!(taken["result"]["size_bytes"], 18);
+    assert!(taken["tool_output"].get("read_bytes").is_none());
+}
+
+/// Protects the recorder's trust in versions: only the client's own form is taken for one.
+#[test]
+fn versions_are_read_from_the_clients_form_only() {
+    assert_eq!(client_version("claude-code_2-1-329_harness").as_deref(), Some("2.1.329"));
+    assert_eq!(client_version("claude-code_2-1-329").as_deref(), Some("2.1.329"));
+    assert_eq!(client_version("other_2-1-329"), None);
+    assert_eq!(client_version("claude-code_<x>_y"), None);
 }

@@ -43,13 +43,14 @@ pub(crate) struct Bench {
     pub(crate) sessions: Sessions,
     pub(crate) views: Vec<Value>,
     pub(crate) client_pid: u32,
+    pub(crate) sides: Vec<Side>,
     deliveries: u32,
     ids: u32,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { sessions: Sessions::new(), views: Vec::new(), client_pid: 4711, deliveries: 0, ids: 0 }
+        Self { sessions: Sessions::new(), views: Vec::new(), client_pid: 4711, sides: Vec::new(), deliveries: 0, ids: 0 }
     }
 
     /// Feeds one hook; returns the views of its events.
@@ -64,7 +65,7 @@ impl Bench {
         intake.host = Some("devbox".to_owned());
         intake.client_version = Some("2.1.329".to_owned());
         intake.client_pid = Some(self.client_pid);
-        intake.side = needs(bytes).into_iter().filter_map(|wanted| side(&wanted.path)).collect();
+        intake.side = needs(bytes).into_iter().filter_map(|wanted| side(&wanted.path)).chain(self.sides.clone()).collect();
         let ids = &mut self.ids;
         let Captured { events } = hook(bytes, &intake, &mut self.sessions, &mut || {
             *ids += 1;
