@@ -56,8 +56,8 @@ pub fn hook(bytes: &[u8], intake: &Intake, sessions: &mut Sessions, ids: &mut dy
     let drafts = match parse::strict(bytes) {
         Ok(parsed) => {
             let mut drafts = drafts_of(parsed.members, intake, sessions, ids);
-            if let (false, Some(first)) = (parsed.long_numbers.is_empty(), drafts.first_mut()) {
-                first.put(SlotName::Content, "long_numbers", parsed.long_numbers.into());
+            if let (1.., Some(first)) = (parsed.numbers_as_text, drafts.first_mut()) {
+                first.put(SlotName::Content, "numbers_as_text", parsed.numbers_as_text.into());
             }
             drafts
         }

@@ -37,7 +37,7 @@ mod views;
 pub use close::Close;
 pub use hook::{Captured, hook};
 pub use intake::{Intake, Side, SideFile, SideKind, client_version, needs};
-pub use parse::{DEPTH_MAX, HOOK_BYTES_MAX, ParseError};
+pub use parse::ParseError;
 pub use raw::RAW_BYTES_MAX;
 pub use redacted::Redacted;
 pub use sessions::{CALLS_MAX, CALLS_PER_SESSION_MAX, Live, SESSIONS_MAX, Sessions};

@@ -27,7 +27,7 @@ const OURS: &[&str] = &[
     "host",
     "i",
     "instructions_delta",
-    "long_numbers",
+    "numbers_as_text",
     "parts",
     "raw",
     "redacted",

@@ -25,7 +25,8 @@ pub(crate) fn unparsed(bytes: &[u8], error: &ParseError, intake: &Intake, redact
     draft.envelope.reason = Some(word(error.reason()));
     draft.envelope.session_id = glimpse(bytes, "session_id").and_then(token);
     draft.envelope.hook_event_name = glimpse(bytes, "hook_event_name").and_then(token);
-    draft.put(SlotName::Content, "unparsed", json!({"error": error.to_string()}));
+    let (text, _) = redacted::text(redactor, &error.to_string());
+    draft.put(SlotName::Content, "unparsed", json!({"error": text.into_inner()}));
     keep_bytes(&mut draft, bytes, intake.input_bytes, redactor);
     draft
 }
