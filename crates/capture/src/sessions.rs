@@ -4,7 +4,7 @@
 //! from a new one: replaying the trail gives the same state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sealtrail_event::{AuditId, Token};
 use serde_json::Value;
@@ -113,9 +113,10 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// Makes an empty state that redacts with the built-in rules.
+    /// Makes an empty state that redacts with the built-in rules, which are compiled once.
     pub fn new() -> Self {
-        Self::with_redactor(Arc::new(Redactor::new()))
+        static BUILT_IN: LazyLock<Arc<Redactor>> = LazyLock::new(|| Arc::new(Redactor::new()));
+        Self::with_redactor(Arc::clone(&BUILT_IN))
     }
 
     /// Makes an empty state that redacts with `redactor`.
