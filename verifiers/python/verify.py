@@ -366,7 +366,7 @@ class Ledger:
 
     def __init__(self, folder, vkey, log, mac_key, wanted_sizes):
         self.folder, self.vkey, self.origin = folder, vkey, vkey.name
-        self.hmac_on, self.mac_key, self.log_id = log["hmac"], mac_key, log["log_id"]
+        self.hmac_on, self.mac_key, self.log = log["hmac"], mac_key, log
         self.leaves, self.frontier = [], []
         self.chain = sha256(CHAIN_LABEL, self.origin.encode(), b"\n")
         self.epoch, self.keys = 0, {}
@@ -479,8 +479,8 @@ class Ledger:
         try:
             if kind == "ledger.created":
                 require(says["origin"] == self.origin and says["vkey"] == self.vkey.text, "entry 0 names another log")
-                same = says["hmac"] == self.hmac_on and says["epoch"] == 0 and says["log_id"] == self.log_id
-                require(same, "entry 0 differs from log.json")
+                same = says["hmac"] == self.hmac_on and says["epoch"] == 0 and says["log_id"] == self.log["log_id"]
+                require(same and envelope["timestamp"] == self.log["created"], "entry 0 differs from log.json")
                 self.keys[0] = self.epoch_key(0, says["key"])
             elif kind == "ledger.epoch":
                 require(says["epoch"] == self.epoch + 1, f"entry {seq} announces epoch {says['epoch']} after {self.epoch}")
