@@ -3,3 +3,5 @@
 pub mod line;
 pub mod prove;
 pub mod read;
+pub mod report;
+pub mod verify;

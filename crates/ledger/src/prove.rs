@@ -3,7 +3,7 @@
 mod sealed;
 mod strict_json;
 
-use sealtrail_disk::{Disk, DiskError};
+use sealtrail_disk::DiskError;
 use sealtrail_tlog::proof::{BuildError, VerifyError, build_consistency, build_inclusion, build_root, verify_consistency};
 use sealtrail_tlog::{
     Checkpoint, CheckpointError, KeyError, NodeHash, Root, Seq, Tile, TileError, TileReader, TlogProof, TlogProofError, TreeSize,

@@ -4,3 +4,4 @@
 mod read_line;
 mod read_prove;
 mod read_reader;
+mod verify_golden;
