@@ -19,6 +19,8 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
     /// Removes a file. Durable after [`Disk::sync_dir`].
     fn remove(&self, path: &Path) -> Result<(), DiskError>;
+    /// Removes a folder, which must be empty.
+    fn remove_dir(&self, path: &Path) -> Result<(), DiskError>;
     /// Makes the names of a folder durable.
     fn sync_dir(&self, path: &Path) -> Result<(), DiskError>;
     /// Takes the exclusive lock on a file, which is created when missing; fails at once when another holds it

@@ -99,6 +99,10 @@ impl Disk for LyingDisk {
         self.plan.step(Step::Remove, path, || self.disk.remove(path))
     }
 
+    fn remove_dir(&self, path: &Path) -> Result<(), DiskError> {
+        self.plan.step(Step::Remove, path, || self.disk.remove_dir(path))
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<(), DiskError> {
         self.plan.step(Step::SyncDir, path, || self.disk.sync_dir(path))
     }

@@ -72,6 +72,10 @@ impl Disk for RealDisk {
         std::fs::remove_file(path).map_err(|error| DiskError::new(Step::Remove, path, error))
     }
 
+    fn remove_dir(&self, path: &Path) -> Result<(), DiskError> {
+        std::fs::remove_dir(path).map_err(|error| DiskError::new(Step::Remove, path, error))
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<(), DiskError> {
         File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| DiskError::new(Step::SyncDir, path, error))
     }

@@ -80,7 +80,7 @@ impl Replay {
                 }
                 self.names.push(op);
             }
-            Op::Rename(..) | Op::Remove(_) => self.names.push(op),
+            Op::Rename(..) | Op::Remove(_) | Op::RemoveDir(_) => self.names.push(op),
             Op::Write(..) | Op::Allocate(..) | Op::Truncate(..) => self.data.push(op),
             Op::Sync(file) => {
                 for op in self.data.extract_if(.., |op| file_of(op) == Some(file)) {
@@ -168,7 +168,7 @@ fn file_of(op: &Op) -> Option<usize> {
 
 fn folder_of(op: &Op) -> Option<PathBuf> {
     match op {
-        Op::Create(path, _) | Op::Rename(path, _) | Op::Remove(path) => path.parent().map(Into::into),
+        Op::Create(path, _) | Op::Rename(path, _) | Op::Remove(path) | Op::RemoveDir(path) => path.parent().map(Into::into),
         _ => None,
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Tree {
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     CreateDir(PathBuf),
+    RemoveDir(PathBuf),
     Create(PathBuf, usize),
     Write(usize, u64, Arc<[u8]>),
     Allocate(usize, u64),
@@ -100,6 +101,9 @@ impl Tree {
         match op {
             Op::CreateDir(path) => {
                 self.folders.extend(path.ancestors().map(Path::to_owned));
+            }
+            Op::RemoveDir(path) => {
+                self.folders.remove(path);
             }
             Op::Create(path, file) => {
                 if self.files.len() <= *file {
@@ -257,6 +261,16 @@ impl Disk for SimDisk {
         let mut state = self.state();
         state.need_file(Step::Remove, path)?;
         state.run(Op::Remove(path.to_owned()));
+        Ok(())
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<(), DiskError> {
+        let mut state = self.state();
+        let full = state.names.keys().chain(&state.folders).any(|name| name.parent() == Some(path));
+        if full || !state.folders.contains(path) {
+            return Err(DiskError::new(Step::Remove, path, io::ErrorKind::DirectoryNotEmpty.into()));
+        }
+        state.run(Op::RemoveDir(path.to_owned()));
         Ok(())
     }
 

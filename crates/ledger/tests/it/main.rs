@@ -5,3 +5,5 @@ mod read_line;
 mod read_prove;
 mod read_reader;
 mod verify_golden;
+mod write_basics;
+mod write_support;
