@@ -9,6 +9,9 @@ use crate::hook::Work;
 use crate::step::REPEATED;
 use crate::tools::{self, Doing};
 
+/// Reason of the end of a call that cannot be joined to anything, because the hook names no session or no call.
+const UNPAIRED: &str = "unpaired";
+
 /// PreToolUse: says what the call is in our vocabulary, before it runs.
 pub(crate) fn requested(draft: &mut Draft, work: &Work<'_>) -> Vec<Draft> {
     let doing = doing_of(draft);
@@ -79,7 +82,14 @@ pub(crate) fn name_server(draft: &mut Draft) {
 }
 
 /// Gives the phase of an outcome only to the first event that tells it; a delivery that comes again is still the first.
+///
+/// Without a session or an id of the call there is no telling whether it is the first: then the event has no phase.
 pub(crate) fn first_outcome(draft: &mut Draft, work: &Work<'_>) -> bool {
+    if draft.envelope.session_id.is_none() || draft.envelope.tool_use_id.is_none() {
+        draft.envelope.phase = None;
+        draft.envelope.reason = Some(word(UNPAIRED));
+        return true;
+    }
     let known = work.sessions.call(draft.envelope.session_id.as_ref(), draft.envelope.tool_use_id.as_ref());
     match known.and_then(|call| call.ended.clone()).filter(|first| *first != draft.envelope.audit_id) {
         Some(first) => {

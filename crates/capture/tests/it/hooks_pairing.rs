@@ -187,3 +187,15 @@ fn forgetting_is_told() {
     let told = bench.views.iter().filter(|view| view["reason"] == "evicted").count();
     assert_eq!(told, 1 + CALLS_PER_SESSION_MAX);
 }
+
+/// Protects "one call, one outcome" against hooks that name no session: they are kept, and end no call.
+#[test]
+fn a_call_without_a_session_is_unpaired() {
+    let mut bench = Bench::new();
+    for _ in 0..2 {
+        let mut hook = tool("PostToolUse", 1, json!({"tool_response": "x"}));
+        hook.as_object_mut().unwrap().remove("session_id");
+        let view = &bench.feed(&hook)[0];
+        assert_eq!((view.get("phase"), &view["reason"], &view["outcome"]), (None, &json!("unpaired"), &json!("success")));
+    }
+}
