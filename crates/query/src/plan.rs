@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::QueryError;
 use crate::field::FieldPath;
-use crate::operand::{Number, Operand, write_quoted};
+use crate::operand::{Number, Operand};
 
 /// 1 MiB: the compiled size of one regular expression; the usual ones need a few KiB.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -176,8 +176,8 @@ fn write_test(f: &mut fmt::Formatter<'_>, field: &FieldPath, test: &Test) -> fmt
             f.write_str(")")
         }
         Test::Matches(pattern) => {
-            write!(f, "{field}~")?;
-            write_quoted(f, pattern.0.as_str(), false)
+            // A pattern keeps its backslashes and line ends; no quote in it stands behind a backslash.
+            write!(f, "{field}~\"{}\"", pattern.0.as_str().replace('"', "\\\""))
         }
         Test::Compare(order, bound) => {
             write!(f, "{field}{}", order.as_str())?;

@@ -49,6 +49,7 @@ fn each_form_finds_and_does_not_find() {
         "exists(email)",
         "not exists(nothing_such)",
         "email~\"^alice@\"",
+        "email~\"^[^\n\\\"'\\\\]+$\"",
         "email !~ bob",
         "workflow_steps.status=fail",
         "workflow_steps[1].status=failure",

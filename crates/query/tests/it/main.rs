@@ -3,6 +3,7 @@
 
 mod language;
 mod limits;
+mod page;
 mod random;
 mod seeds;
 mod times;
