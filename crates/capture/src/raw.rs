@@ -11,6 +11,7 @@ use crate::hook::{Work, disclose};
 use crate::intake::{Intake, SideKind};
 use crate::parse::ParseError;
 use crate::redact::Redactor;
+use crate::redacted::Redacted;
 use crate::{agents, redacted};
 
 /// 1 MiB: as JSON text with every byte escaped (6x) and again as base64 (1.4x) it stays under the 8 MiB of a slot.
@@ -23,20 +24,21 @@ pub(crate) fn unparsed(bytes: &[u8], error: &ParseError, intake: &Intake, redact
     let mut draft = Draft::of_intake(intake, intake.delivery.clone(), "system.unparsed");
     draft.envelope.severity = Severity::Warning;
     draft.envelope.reason = Some(word(error.reason()));
-    draft.envelope.session_id = glimpse(bytes, "session_id").and_then(token);
-    draft.envelope.hook_event_name = glimpse(bytes, "hook_event_name").and_then(token);
     let (text, _) = redacted::text(redactor, &error.to_string());
     draft.put(SlotName::Content, "unparsed", json!({"error": text.into_inner()}));
-    keep_bytes(&mut draft, bytes, intake.input_bytes, redactor);
+    let text = keep_bytes(&mut draft, bytes, intake.input_bytes, redactor);
+    draft.envelope.session_id = glimpse(text.get(), "session_id").and_then(token);
+    draft.envelope.hook_event_name = glimpse(text.get(), "hook_event_name").and_then(token);
     draft
 }
 
-/// Puts the first [`RAW_BYTES_MAX`] bytes into the raw slot, with the size and, where it gives nothing away, the hash of all that arrived.
-fn keep_bytes(draft: &mut Draft, bytes: &[u8], input_bytes: Option<u64>, redactor: &Redactor) {
+/// Puts the first [`RAW_BYTES_MAX`] bytes into the raw slot, with the size and, where it gives nothing away, the hash of all that arrived;
+/// returns them as text.
+fn keep_bytes(draft: &mut Draft, bytes: &[u8], input_bytes: Option<u64>, redactor: &Redactor) -> Redacted<String> {
     let head = &bytes[..bytes.len().min(RAW_BYTES_MAX)];
     let lossy = String::from_utf8_lossy(head);
     let (text, rules) = redacted::text(redactor, &lossy);
-    draft.put_in(SlotName::Raw, "raw", "text", text.into_inner().into());
+    draft.put_in(SlotName::Raw, "raw", "text", text.get().as_str().into());
     let size = input_bytes.unwrap_or(0).max(bytes.len() as u64);
     draft.put_in(SlotName::Raw, "raw", "size_bytes", size.into());
     if size > bytes.len() as u64 {
@@ -46,12 +48,13 @@ fn keep_bytes(draft: &mut Draft, bytes: &[u8], input_bytes: Option<u64>, redacto
         disclose(draft, &rules);
     }
     if draft.envelope.redactions.is_some() {
-        return;
+        return text;
     }
     draft.put_in(SlotName::Raw, "raw", "sha256", hash::hex(&hash::sha256(bytes)).into());
     if std::str::from_utf8(bytes).is_err() {
         draft.put_in(SlotName::Raw, "raw", "base64", STANDARD.encode(head).into());
     }
+    text
 }
 
 /// Adds the whole output of a command, which the client left in a file.
@@ -86,11 +89,9 @@ pub(crate) fn side_output(draft: &mut Draft, work: &Work<'_>) {
     draft.result().size_bytes = Some(side.size_bytes);
 }
 
-/// Returns the text that seems to be the value of `name`, in bytes that may be no JSON at all.
-fn glimpse<'a>(bytes: &'a [u8], name: &str) -> Option<&'a str> {
+/// Returns the text that seems to be the value of `name`, in a text that may be no JSON at all.
+fn glimpse<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let quoted = format!("\"{name}\"");
-    let at = memchr::memmem::find(bytes, quoted.as_bytes())? + quoted.len();
-    let rest = bytes[at..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
-    let end = memchr::memchr(b'"', &rest[..rest.len().min(256)])?;
-    std::str::from_utf8(&rest[..end]).ok()
+    let rest = text.split_once(&quoted)?.1.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    Some(rest.split_once('"')?.0)
 }

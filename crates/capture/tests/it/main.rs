@@ -5,5 +5,6 @@ mod hooks_fixtures;
 mod hooks_odd;
 mod hooks_page;
 mod hooks_pairing;
+mod hooks_secrets;
 mod hooks_sessions;
 mod kit;
