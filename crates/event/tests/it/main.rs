@@ -3,6 +3,7 @@
 
 mod any_json;
 mod generated;
+mod parts;
 mod random;
 mod seeds;
 mod strict;
