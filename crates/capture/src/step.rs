@@ -101,6 +101,9 @@ pub(crate) fn of(event: &dyn Look) -> Option<Step> {
     let session = event.word("session_id").map(str::to_owned);
     let deed = deed_of(event)?;
     let hook = event.word("witness") == Some("hook");
+    if !hook && deed == Deed::Touched {
+        return None;
+    }
     Some(Step { id, session, who: hook.then(|| who_of(event)), deed })
 }
 
