@@ -13,6 +13,7 @@ pub(crate) fn fit(kind: Kind, value: &Value) -> Option<Value> {
     match (kind, value) {
         (Kind::Token | Kind::Class, Value::String(text)) => Token::parse(text).is_ok().then(|| value.clone()),
         (Kind::Time, Value::String(text)) => is_rfc3339(text).then(|| value.clone()),
+        (Kind::EventType, Value::String(text)) if text.starts_with("ledger.") => None,
         (Kind::EventType, Value::String(text)) => word(event_type_word(text)).or_else(|| Token::parse(text).is_ok().then(|| value.clone())),
         (Kind::Severity, Value::String(text)) => word(severity_word(text).map(|found| found.as_str())),
         (Kind::Outcome, Value::String(text)) => word(outcome_word(text).map(|found| found.as_str())),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sealtrail_event::{FIELDS, Kind, known};
+use sealtrail_event::{FIELDS, Kind, Place, known};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct FieldPath {
     written: Written,
     kind: Option<Kind>,
     status: bool,
+    /// Whether the record's own word counts: not where only the recorder speaks.
+    sent: bool,
     /// The canonical path, then the path as written where it is another one.
     paths: Vec<Path>,
 }
@@ -74,7 +76,9 @@ impl FieldPath {
             paths.insert(0, Path::parse(field.path, true, at)?);
         }
         let status = matches!(name.rsplit('.').next(), Some("status" | "outcome"));
-        Ok(Self { written, kind: field.map(|field| field.kind), status, paths })
+        let head = name.split('.').next().and_then(known);
+        let sent = head.is_none_or(|field| field.place != Place::Recorder && name != "event_type");
+        Ok(Self { written, kind: field.map(|field| field.kind), status, sent, paths })
     }
 
     /// Returns the canonical path.
@@ -96,7 +100,7 @@ impl FieldPath {
         if self.paths.iter().any(|path| path.any(event, 0, test)) {
             return true;
         }
-        let as_sent = event.get("as_sent");
+        let as_sent = event.get("as_sent").filter(|_| self.sent);
         as_sent.is_some_and(|sent| self.paths.last().is_some_and(|path| path.any(sent, 0, test)))
     }
 }

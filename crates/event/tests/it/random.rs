@@ -41,6 +41,9 @@ fn the_recorder_cannot_be_imitated() {
     let view = stored_view(&event);
     assert_eq!((&view["witness"], &view["domain"], view.get("ledger"), view.get("seq")), (&json!("api"), &json!("auth"), None, None));
     assert_eq!(view["as_sent"]["witness"], "hook");
+    let forged = json!({ "event_type": "ledger.erase", "ledger": { "ranges": [[0, 9]] } });
+    let forged = Event::from_json(&forged, &context()).unwrap();
+    assert_eq!((forged.envelope.event_type.as_str(), forged.envelope.ledger), ("system.record", None));
     assert_eq!(export_as(&view, Shape::Trail), record);
 }
 

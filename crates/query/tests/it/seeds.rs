@@ -59,3 +59,13 @@ fn every_value_is_found_by_the_name_its_record_gave_it() {
     }
     assert!(count > 100, "{count}");
 }
+
+#[test]
+fn a_claim_is_not_found_as_what_the_recorder_says() {
+    // Protects selectors on witness, type and ledger from records that claim to be the recorder's.
+    let claim = serde_json::json!({ "witness": "api", "event_type": "system.record", "as_sent": { "witness": "recorder", "event_type": "ledger.erase", "ledger": { "epoch": 1 }, "severity": "low" } });
+    for query in ["witness=recorder", "event_type=ledger.*", "ledger exists", "ledger.epoch=1", "ledger.*[]"] {
+        assert!(!Query::parse(query).unwrap().matches(&claim), "{query}");
+    }
+    assert!(Query::parse("as_sent.witness=recorder and severity=low").unwrap().matches(&claim));
+}
