@@ -71,10 +71,21 @@ pub struct Batch {
     pub(crate) key_change: Option<KeyChange>,
     /// Whether the reserve may be spent on it: it only says what happened to the ledger.
     pub(crate) own: bool,
+    last_own: Seq,
     receipts: Vec<Receipt>,
 }
 
 impl Batch {
+    /// Returns the position of the last event of the ledger itself that it was asked to hold.
+    pub(crate) fn last_own(&self) -> Seq {
+        self.last_own
+    }
+
+    /// Returns how many bytes the batch takes in the WAL.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Returns how many of the events given to [`Builder::build`] are in the batch, from the first; the rest needs another batch.
     pub fn taken(&self) -> usize {
         self.receipts.len()
@@ -190,6 +201,7 @@ impl Builder {
         for event in &extra.own {
             draft.add(event, &mut salts).map_err(|source| BuildError::Rejected { index: 0, source })?;
         }
+        let last_own = Seq(draft.head.size().saturating_sub(1));
         let mut receipts = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
             if draft.events > 0 && draft.out.len() + Draft::bytes_at_most(event) + OWN_BYTES > BATCH_BYTES_MAX {
@@ -217,7 +229,7 @@ impl Builder {
         }
         let key_change = next_key.map(|(_, key)| enter_epoch(&mut head, key));
         self.head = head.clone();
-        Ok(Batch { bytes, first, nodes, after: head, key_change, own: own_only, receipts })
+        Ok(Batch { bytes, first, nodes, after: head, key_change, own: own_only, last_own, receipts })
     }
 
     /// Tells why the epoch has to end with a batch that brings the tree to `size`, if it has to.

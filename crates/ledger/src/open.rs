@@ -9,6 +9,7 @@ use sealtrail_tlog::{Checkpoint, KeyError, Root, SigningKey, TreeSize, VerifierK
 use serde_json::json;
 
 use crate::build::{Builder, EpochLimits, Extra};
+use crate::erase::EraseError;
 use crate::head::{Clocks, Head};
 use crate::job::{JobError, Published};
 use crate::keys::{KeyChange, KeyFiles, MacKey, epoch_of};
@@ -37,6 +38,8 @@ pub struct Recovery {
     pub from_start: bool,
     /// Why the checkpoint could not be published; it is tried again at the next tick.
     pub unpublished: Option<JobError>,
+    /// Why an erasure that was interrupted could not be finished; it is tried again at the next opening.
+    pub unerased: Option<EraseError>,
 }
 
 /// Why a log cannot be opened for writing.
@@ -175,6 +178,7 @@ impl Ledger {
         };
         let mut ledger = Self::assemble(committer, Box::new(entropy));
         ledger.start(&mut recovery, stamp)?;
+        recovery.unerased = ledger.resume_erase(stamp).err();
         ledger.committer.restore_reserve();
         Ok((ledger, recovery))
     }

@@ -1,8 +1,8 @@
 //! What a crash left after the last whole batch: set aside, named by its hash, never dropped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use sealtrail_disk::{Disk, DiskError, Open, create_whole, read_exact_at};
+use sealtrail_disk::{Disk, DiskError, Open, create_whole, read_exact_at, replace};
 
 use crate::head::sha256;
 use crate::layout::Layout;
@@ -67,6 +67,43 @@ impl Pending {
         }
         if self.files.is_empty() { Ok(()) } else { disk.sync_dir(&layout.quarantine_dir()) }
     }
+}
+
+/// Overwrites every copy of `values` in torn tails by an empty object and spaces; such a tail is named by its new hash.
+///
+/// A torn tail holds lines of events that were never acknowledged; when their sender tried again, the same content is in the log
+/// under another salt, and an erasure there has to reach the copy here too.
+pub(crate) fn scrub(disk: &dyn Disk, dir: &Path, values: &[Vec<u8>]) -> Result<(), DiskError> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    for name in crate::read::parts::names(disk, dir)? {
+        let mut bytes = disk.read(&dir.join(&name))?;
+        if !blank(&mut bytes, values) {
+            continue;
+        }
+        let time = name.split('-').next().unwrap_or_default();
+        let end = if name.ends_with(PENDING) { PENDING } else { TORN };
+        replace(disk, &dir.join(format!("{time}-{}{end}", hex(&sha256(&bytes)))), &bytes)?;
+        disk.remove(&dir.join(&name))?;
+        disk.sync_dir(dir)?;
+    }
+    Ok(())
+}
+
+/// Blanks every copy of a value; returns whether there was one.
+fn blank(bytes: &mut [u8], values: &[Vec<u8>]) -> bool {
+    let mut found = false;
+    // An empty object says nothing, and is what a blanked value looks like.
+    for value in values.iter().filter(|value| value.len() > 2) {
+        while let Some(at) = memchr::memmem::find(bytes, value) {
+            let copy = &mut bytes[at..at + value.len()];
+            copy.fill(b' ');
+            copy[..2].copy_from_slice(b"{}");
+            found = true;
+        }
+    }
+    found
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -20,7 +20,7 @@ use crate::read::wal::Batches;
 use crate::write::Committer;
 
 /// 256 events: one gzip member of entries and of slots.
-const EVENTS_PER_MEMBER: u64 = 256;
+pub(crate) const EVENTS_PER_MEMBER: u64 = 256;
 /// 1,024 lines: one gzip member of commits.
 const COMMITS_PER_MEMBER: u64 = 1_024;
 /// 1 MiB is written at a time.

@@ -6,4 +6,5 @@ mod read_prove;
 mod read_reader;
 mod verify_golden;
 mod write_basics;
+mod write_erase;
 mod write_support;

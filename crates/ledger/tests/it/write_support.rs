@@ -7,6 +7,8 @@ use sealtrail_disk::{Disk, SimDisk};
 use sealtrail_event::{AuditId, Envelope, Event, Slot, SlotName, Token, Witness};
 use sealtrail_ledger::line::Compression;
 use sealtrail_ledger::read::{Reader, Stored};
+use sealtrail_ledger::report::{Report, Severity};
+use sealtrail_ledger::verify::{VerifyOptions, verify};
 use sealtrail_ledger::{CreateOptions, Entropy, KeyBackup, Ledger, OpenError, OpenOptions, Recovery, SegmentLimits, Stamp};
 use sealtrail_tlog::Seq;
 
@@ -109,4 +111,19 @@ pub(crate) fn types(disk: &Arc<dyn Disk>) -> Vec<String> {
 
 pub(crate) fn path(name: &str) -> PathBuf {
     dir().join(name)
+}
+
+/// Verifies the whole ledger; nothing may fail.
+pub(crate) fn check(disk: &Arc<dyn Disk>) -> Report {
+    let options = VerifyOptions { threads: 1, ..VerifyOptions::default() };
+    let report = verify(disk, dir(), &options, &mut |_| ()).unwrap();
+    let failed: Vec<String> = report.findings.iter().filter(|found| found.severity == Severity::Fail).map(ToString::to_string).collect();
+    assert!(report.is_ok(), "{failed:#?}");
+    report
+}
+
+/// The files that hold `needle`.
+pub(crate) fn grep(disk: &SimDisk, needle: &[u8]) -> Vec<PathBuf> {
+    let holds = |path: &PathBuf| disk.read(path).unwrap().windows(needle.len()).any(|window| window == needle);
+    disk.files().into_iter().filter(holds).collect()
 }

@@ -1,0 +1,92 @@
+//! Rewriting one slot file without what is erased.
+//!
+//! The new file is written beside the old one and synced; the marker then names both hashes; then the slot file and the manifest are
+//! replaced. A crash between those two leaves a manifest that does not fit its slot file until the next opening puts it right.
+
+use std::path::{Path, PathBuf};
+
+use sealtrail_disk::{Disk, Open, replace};
+
+use crate::erase::EraseError;
+use crate::layout::Layout;
+use crate::line::{FileSum, Manifest, SlotLine};
+use crate::marker::{Marker, Rewritten};
+use crate::quarantine::{hex, scrub};
+use crate::read::lines::{Lines, Source};
+use crate::seal::{EVENTS_PER_MEMBER, Output};
+
+/// Rewrites the slots of one segment; returns how many slots went. Nothing happens when none is there any more.
+pub(crate) fn rewrite(disk: &dyn Disk, layout: &Layout, marker: &mut Marker, mut manifest: Manifest) -> Result<u64, EraseError> {
+    let path = layout.segment(manifest.first, "slots", manifest.compression.suffix());
+    let new = PathBuf::from(format!("{}.new", path.display()));
+    let made = copy_without(disk, marker, &manifest, &path, &new)?;
+    let started = marker.done.iter().any(|done| done.first == manifest.first);
+    if made.removed == 0 && (!started || made.sum == manifest.files.slots) {
+        return Ok(disk.remove(&new).map(|()| 0)?);
+    }
+    scrub(disk, &layout.quarantine_dir(), &made.values)?;
+    if !started {
+        let (old, new) = (hex(&manifest.files.slots.sha256), hex(&made.sum.sha256));
+        marker.done.push(Rewritten { first: manifest.first, old, new, bytes: made.bytes });
+        replace(disk, &layout.erasing(), &marker.encode())?;
+    }
+    disk.rename(&new, &path)?;
+    disk.sync_dir(&layout.seg_dir())?;
+    manifest.files.slots = made.sum;
+    manifest.plain.slots = made.plain;
+    replace(disk, &layout.manifest(manifest.first), &manifest.encode())?;
+    check_gone(disk, marker, &manifest, path)?;
+    Ok(made.removed)
+}
+
+/// A slot file written again.
+struct Made {
+    sum: FileSum,
+    plain: u64,
+    removed: u64,
+    bytes: u64,
+    /// What was removed, to be looked for in quarantine.
+    values: Vec<Vec<u8>>,
+}
+
+fn copy_without(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: &Path, new: &Path) -> Result<Made, EraseError> {
+    let failed = |source| EraseError::Lines { path: path.to_owned(), source };
+    let rewritten = |source| EraseError::Rewrite { path: path.to_owned(), source };
+    let quarantine = path.parent().and_then(|seg| seg.parent()).map(|dir| dir.join("quarantine"));
+    let has_quarantine = quarantine.is_some_and(|dir| disk.list(&dir).is_ok_and(|names| !names.is_empty()));
+    let mut lines = Lines::new(Source::new(disk.open(path, Open::Read)?, 0, manifest.compression, false));
+    let mut output = Output::create(disk, new, manifest.compression)?;
+    let (mut member, mut removed, mut bytes, mut values) = (0, 0, 0, Vec::new());
+    while let Some(line) = lines.peek().map_err(failed)? {
+        let Ok(slot) = SlotLine::parse(line) else { return Err(EraseError::StillThere { path: path.to_owned() }) };
+        if marker.covers(slot.seq, slot.name) {
+            removed += 1;
+            bytes += line.len() as u64 + 1;
+            if has_quarantine {
+                values.push(slot.value.to_vec());
+            }
+        } else {
+            let at = slot.seq.saturating_sub(manifest.first) / EVENTS_PER_MEMBER;
+            if at != member {
+                output.end_member().map_err(rewritten)?;
+                member = at;
+            }
+            output.line(line).and_then(|()| output.line(b"\n")).map_err(rewritten)?;
+        }
+        lines.advance();
+    }
+    let (sum, plain) = output.finish().map_err(rewritten)?;
+    Ok(Made { sum, plain, removed, bytes, values })
+}
+
+/// Reads the new file back from the disk: nothing that was to go is in it.
+fn check_gone(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: PathBuf) -> Result<(), EraseError> {
+    let mut lines = Lines::new(Source::new(disk.open(&path, Open::Read)?, 0, manifest.compression, false));
+    while let Some(line) = lines.peek().map_err(|source| EraseError::Lines { path: path.clone(), source })? {
+        if SlotLine::parse(line).map_or(true, |slot| marker.covers(slot.seq, slot.name)) {
+            return Err(EraseError::StillThere { path });
+        }
+        lines.advance();
+    }
+    Ok(())
+}
