@@ -160,7 +160,8 @@ impl Report {
 
     pub(crate) fn add(&mut self, finding: Finding) {
         // What names the same thing twice says it once.
-        let same = |old: &Finding| (old.kind, &old.file, old.seq) == (finding.kind, &finding.file, finding.seq);
+        let same =
+            |old: &Finding| (old.kind, &old.file, old.seq, &old.detail) == (finding.kind, &finding.file, finding.seq, &finding.detail);
         if self.findings.iter().rev().take(16).any(same) {
             return;
         }

@@ -12,6 +12,9 @@ use crate::line::{Compression, LINE_BYTES_MAX};
 /// 256 KiB stays in a core's cache between the copy from the page cache and the hashing.
 const BUFFER_BYTES: usize = 256 * 1024;
 
+/// 16 KiB holds a longest envelope line twice.
+const FIRST_BYTES: usize = 16 * 1024;
+
 /// A file's bytes on their way to a decoder; counted, and hashed if asked.
 pub(crate) struct Raw {
     reader: FileReader,
@@ -40,10 +43,14 @@ impl Source {
     /// Reads `file` from `offset`, which is 0 or the start of a gzip member.
     pub(crate) fn new(file: Arc<dyn DiskFile>, offset: u64, compression: Compression, hashed: bool) -> Self {
         let digest = hashed.then(|| Context::new(&SHA256));
+        // An empty file has no gzip member; it is what a segment without slots has.
+        let left = file.size().map_or(u64::MAX, |size| size.saturating_sub(offset));
+        let room = usize::try_from(left).unwrap_or(BUFFER_BYTES).min(BUFFER_BYTES);
         let raw = Raw { reader: FileReader::new(file, offset), bytes: 0, digest };
         match compression {
+            _ if room == 0 => Self::Plain(raw),
             Compression::None => Self::Plain(raw),
-            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, raw)))),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(room, raw)))),
         }
     }
 
@@ -53,7 +60,7 @@ impl Source {
             Self::Plain(raw) => raw,
             Self::Gzip(decoder) => decoder.into_inner().into_inner(),
         };
-        let mut rest = vec![0; BUFFER_BYTES];
+        let mut rest = [0; 4096];
         while raw.read(&mut rest)? > 0 {}
         let sha256 = raw.digest.and_then(|digest| digest.finish().as_ref().try_into().ok());
         Ok((raw.bytes, sha256))
@@ -64,7 +71,6 @@ impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(raw) => raw.read(into),
-            // An empty file is no gzip member; it is what a segment without slots has.
             Self::Gzip(decoder) => decoder.read(into),
         }
     }
@@ -104,13 +110,12 @@ pub(crate) struct Lines<R> {
     /// Length of the line at `begin`, when it is known.
     line: Option<usize>,
     offset: u64,
-    number: u64,
     ended: bool,
 }
 
 impl<R: Read> Lines<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; BUFFER_BYTES], begin: 0, end: 0, line: None, offset: 0, number: 0, ended: false }
+        Self { source, buffer: Vec::new(), begin: 0, end: 0, line: None, offset: 0, ended: false }
     }
 
     /// Returns the next line and stays at it.
@@ -138,18 +143,12 @@ impl<R: Read> Lines<R> {
         if let Some(length) = self.line.take() {
             self.begin += length + 1;
             self.offset += length as u64 + 1;
-            self.number += 1;
         }
     }
 
     /// Returns the plain bytes before the current line.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
-    }
-
-    /// Returns the lines before the current one.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
     }
 
     pub(crate) fn into_source(self) -> R {
@@ -165,8 +164,17 @@ impl<R: Read> Lines<R> {
         if self.end > LINE_BYTES_MAX {
             return Err(LinesError::TooLong { at: self.offset });
         }
-        if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+        // Small at first: of many files only a line or two is wanted.
+        let wanted = match self.buffer.len() {
+            0 => FIRST_BYTES,
+            FIRST_BYTES => BUFFER_BYTES,
+            length if self.end == length => length * 2,
+            length => length,
+        };
+        if wanted > self.buffer.len() {
+            let mut larger = vec![0; wanted];
+            larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            self.buffer = larger;
         }
         let n = self.source.read(&mut self.buffer[self.end..]);
         let n = n.map_err(|source| LinesError::Read { at: self.offset + self.end as u64, source })?;

@@ -13,6 +13,9 @@ const BATCH_READ_MAX: usize = BATCH_BYTES_MAX + 7 * SLOT_LINE_BYTES_MAX + MAC_LI
 /// 1 MiB a read.
 const READ_BYTES: usize = 1024 * 1024;
 
+/// What preallocated room reads as.
+static ZEROS: [u8; READ_BYTES] = [0; READ_BYTES];
+
 /// One batch whose commit line is well formed and whose length and CRC are right. Hashes and signature are not checked.
 pub(crate) struct Batch<'a> {
     /// Where it starts in the file.
@@ -97,8 +100,13 @@ impl Batches {
         self.base += self.begin as u64;
         self.filled -= self.begin;
         self.begin = 0;
-        if self.buffer.len() < self.filled + READ_BYTES {
-            self.buffer.resize(self.filled + READ_BYTES, 0);
+        // A small file gets a small buffer; a file that grows meanwhile is read on by further calls.
+        let left = self.file.size()?.saturating_sub(self.base + self.filled as u64);
+        let room = usize::try_from(left).unwrap_or(READ_BYTES).clamp(1, READ_BYTES);
+        if self.buffer.len() < self.filled + room {
+            let mut larger = vec![0; self.filled + room];
+            larger[..self.filled].copy_from_slice(&self.buffer[..self.filled]);
+            self.buffer = larger;
         }
         let n = self.file.read_at(&mut self.buffer[self.filled..], self.base + self.filled as u64)?;
         self.filled += n;
@@ -108,14 +116,18 @@ impl Batches {
     /// Looks at everything after the last batch returned.
     pub(crate) fn tail(&self) -> Result<Tail, DiskError> {
         let (start, mut tail) = (self.offset(), Tail::default());
-        let mut buffer = vec![0; READ_BYTES];
+        let left = usize::try_from(self.file.size()?.saturating_sub(start)).unwrap_or(READ_BYTES);
+        let mut buffer = vec![0; left.clamp(1, READ_BYTES)];
         let mut offset = start;
         loop {
             let n = self.file.read_at(&mut buffer, offset)?;
             if n == 0 {
                 break;
             }
-            if let Some(last) = buffer[..n].iter().rposition(|byte| *byte != 0) {
+            // Almost always all zeros: compared as a whole before a byte is looked for.
+            if buffer[..n] != ZEROS[..n]
+                && let Some(last) = buffer[..n].iter().rposition(|byte| *byte != 0)
+            {
                 tail.bytes = offset + last as u64 + 1 - start;
             }
             offset += n as u64;
@@ -157,7 +169,7 @@ impl Batches {
             return Ok(false);
         }
         let (mut offset, mut crc) = (at - len, 0);
-        let mut buffer = vec![0; READ_BYTES];
+        let mut buffer = vec![0; READ_BYTES.min(len as usize)];
         while offset < at {
             let room = buffer.len().min((at - offset) as usize);
             let n = self.file.read_at(&mut buffer[..room], offset)?;

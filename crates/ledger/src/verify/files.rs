@@ -11,8 +11,20 @@ use crate::read::parts::names;
 use crate::report::Finding;
 
 /// Everything that may lie in a ledger's folder.
-const KNOWN: [&str; 11] =
-    ["log.json", "log.vkey", "lock", "wal", "seg", "tile", "checkpoint", "checkpoints.notes", "highwater", "quarantine", "reserve"];
+const KNOWN: [&str; 12] = [
+    "log.json",
+    "log.vkey",
+    "lock",
+    "wal",
+    "seg",
+    "tile",
+    "checkpoint",
+    "checkpoints.notes",
+    "highwater",
+    "quarantine",
+    "reserve",
+    "erasing",
+];
 
 /// Reports unknown names and everything in quarantine.
 pub(super) fn judge(disk: &dyn Disk, dir: &Path, findings: &mut Vec<Finding>) -> Result<(), DiskError> {
@@ -23,7 +35,9 @@ pub(super) fn judge(disk: &dyn Disk, dir: &Path, findings: &mut Vec<Finding>) ->
     }
     for name in names(disk, &dir.join("quarantine"))? {
         let path = format!("quarantine/{name}");
-        let parsed = name.strip_suffix(".torn").and_then(|stem| stem.split_once('-'));
+        // `.pending` until the event that mentions it is sealed.
+        let stem = name.strip_suffix(".torn").or_else(|| name.strip_suffix(".pending"));
+        let parsed = stem.and_then(|stem| stem.split_once('-'));
         let Some((_, sha256)) = parsed.filter(|(ms, hex)| ms.bytes().all(|b| b.is_ascii_digit()) && hex.len() == 64) else {
             findings.push(unknown(path));
             continue;

@@ -3,15 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sealtrail_disk::{Disk, DiskError, DiskFile};
+use sealtrail_disk::{Disk, DiskError, DiskFile, Open};
 use sealtrail_tlog::{Frontier, NodeHash, TreeSize};
 
 use super::fold::State;
 use super::{Context, Start, files, warn};
-use crate::line::{CommitLine, Compression, LogInfo, Manifest};
+use crate::line::{CommitLine, Compression, LogInfo, Manifest, ManifestFiles, PlainBytes};
+use crate::read::lines::{Lines, Source};
 use crate::read::parts::{Part as Listed, Parts, sealed_path};
 use crate::read::wal::Batches;
 use crate::report::Finding;
+
+/// 65,536 events close a segment, and the batch that reaches them may be of 4,096.
+const SEGMENT_EVENTS_MAX: u64 = 65_536 + 4_096;
 
 /// How a part is stored.
 pub(super) enum Kind {
@@ -24,6 +28,8 @@ pub(super) struct Job {
     pub(super) first: u64,
     /// The state before it, as far as it is stated somewhere.
     pub(super) start: Option<Start>,
+    /// Whether a manifest states what the files are; without one they are judged by what they hold.
+    pub(super) stated: bool,
     pub(super) kind: Kind,
 }
 
@@ -41,7 +47,7 @@ impl Plan {
         findings.extend(parts.unknown.into_iter().map(files::unknown));
         let mut plan = Self { jobs: Vec::new(), skipped: Vec::new(), bytes: 0 };
         for (first, listed) in parts.found {
-            plan.part(first, listed, findings)?;
+            plan.part(disk, dir, first, listed, findings)?;
         }
         plan.connect(log);
         if quick {
@@ -50,23 +56,21 @@ impl Plan {
         Ok(plan)
     }
 
-    fn part(&mut self, first: u64, listed: Listed, findings: &mut Vec<Finding>) -> Result<(), DiskError> {
+    fn part(&mut self, disk: &dyn Disk, dir: &Path, first: u64, listed: Listed, findings: &mut Vec<Finding>) -> Result<(), DiskError> {
         let path = format!("seg/{first:012}.json");
-        let manifest = match listed.manifest {
-            Some(Ok(manifest)) if manifest.first == first && manifest.size > first => Some(manifest),
-            Some(Ok(_)) => {
-                findings.push(Finding::fail("manifest-differs", path.clone(), "it is not of the segment that its name says").at(first));
-                None
-            }
-            Some(Err(error)) => {
-                findings.push(Finding::fail("manifest-damaged", path.clone(), error.to_string()).at(first));
-                None
-            }
-            None if listed.wal.is_none() => {
-                findings.push(Finding::fail("file-missing", path.clone(), "the segment has no manifest").at(first));
-                None
-            }
+        let problem = match &listed.manifest {
+            Some(Ok(manifest)) => fits(manifest, first).err().map(|detail| ("manifest-differs", detail.to_owned())),
+            Some(Err(error)) => Some(("manifest-damaged", error.to_string())),
+            None if listed.wal.is_none() => Some(("file-missing", "the segment has no manifest".to_owned())),
             None => None,
+        };
+        let manifest = match (problem, listed.manifest) {
+            (Some((kind, detail)), _) => {
+                findings.push(Finding::fail(kind, path, detail).at(first));
+                self.without_manifest(disk, dir, first, &listed.sealed);
+                return Ok(());
+            }
+            (None, manifest) => manifest.and_then(Result::ok),
         };
         if let Some(manifest) = manifest {
             for name in &listed.sealed {
@@ -79,7 +83,7 @@ impl Plan {
                 findings.push(leftover(first, wal, &manifest)?);
             }
             self.bytes += manifest.plain.entries + manifest.plain.slots;
-            self.jobs.push(Job { first, start: None, kind: Kind::Sealed(Box::new(manifest)) });
+            self.jobs.push(Job { first, start: None, stated: true, kind: Kind::Sealed(Box::new(manifest)) });
         } else if let Some(wal) = listed.wal {
             for name in listed.sealed {
                 findings.push(Finding::note(
@@ -89,9 +93,37 @@ impl Plan {
                 ));
             }
             self.bytes += wal.size()?;
-            self.jobs.push(Job { first, start: None, kind: Kind::Active(wal) });
+            self.jobs.push(Job { first, start: None, stated: false, kind: Kind::Active(wal) });
         }
         Ok(())
+    }
+
+    /// Takes up a segment without a usable manifest, as its last commit line describes it.
+    fn without_manifest(&mut self, disk: &dyn Disk, dir: &Path, first: u64, names: &[String]) {
+        let compression = if names.iter().any(|name| name.ends_with(".gz")) { Compression::Gzip } else { Compression::None };
+        let Ok(file) = disk.open(&dir.join(sealed_path(first, "commits", compression)), Open::Read) else { return };
+        let mut lines = Lines::new(Source::new(file, 0, compression, false));
+        let mut last = None;
+        while let Ok(Some(line)) = lines.peek() {
+            last = CommitLine::parse(line).ok().map(|parsed| (parsed.commit, line.to_vec())).or(last);
+            lines.advance();
+        }
+        let Some((commit, line)) = last else { return };
+        let manifest = Manifest {
+            first,
+            size: commit.size,
+            first_t: commit.time,
+            last_t: commit.time,
+            chain: commit.chain,
+            frontier: Vec::new(),
+            commit: String::from_utf8_lossy(&line).into_owned(),
+            compression,
+            files: ManifestFiles::default(),
+            plain: PlainBytes::default(),
+        };
+        if fits(&manifest, first).is_ok() {
+            self.jobs.push(Job { first, start: None, stated: false, kind: Kind::Sealed(Box::new(manifest)) });
+        }
     }
 
     /// Gives every part the state that the manifest before it states.
@@ -99,7 +131,7 @@ impl Plan {
         let mut before: Option<(u64, Start)> = Some((0, Start::of_log(&log.origin)));
         for job in &mut self.jobs {
             job.start = before.take().filter(|(size, _)| *size == job.first).map(|(_, start)| start);
-            if let Kind::Sealed(manifest) = &job.kind {
+            if let (Kind::Sealed(manifest), true) = (&job.kind, job.stated) {
                 before = stated(manifest).map(|start| (manifest.size, start));
             }
         }
@@ -119,6 +151,21 @@ impl Plan {
                 self.skipped.push(*manifest);
             }
         }
+    }
+}
+
+/// Checks that a manifest is of the segment that its name says and as large as its own last commit.
+fn fits(manifest: &Manifest, first: u64) -> Result<(), &'static str> {
+    let commit = CommitLine::parse(manifest.commit.as_bytes()).map_err(|_| "its last commit is no commit line")?.commit;
+    if manifest.first != first {
+        return Err("it is not of the segment that its name says");
+    }
+    if manifest.size != commit.size {
+        return Err("its size is not that of its last commit");
+    }
+    match manifest.size.checked_sub(first) {
+        Some(1..=SEGMENT_EVENTS_MAX) => Ok(()),
+        _ => Err("its size is outside the limits of a segment"),
     }
 }
 
@@ -149,7 +196,7 @@ fn leftover(first: u64, wal: &Arc<dyn DiskFile>, manifest: &Manifest) -> Result<
 /// Recomputes one part.
 pub(super) fn run(ctx: &Context<'_>, job: &Job, start: Start, newest: bool) -> super::fold::Part {
     match &job.kind {
-        Kind::Sealed(manifest) => super::sealed::verify(ctx, manifest, start),
+        Kind::Sealed(manifest) => super::sealed::verify(ctx, manifest, job.stated, start),
         Kind::Active(file) => super::active::verify(ctx, job.first, file, start, newest),
     }
 }

@@ -6,8 +6,9 @@ use sealtrail_disk::{Disk, DiskError};
 use sealtrail_tlog::{Checkpoint, Root, TreeSize, VerifierKey};
 
 use super::fold::Mark;
+use super::warn;
 use crate::line::HighWater;
-use crate::report::{Finding, Severity};
+use crate::report::Finding;
 
 /// Publishing takes far longer than reading three small files.
 const TRIES: usize = 4;
@@ -109,7 +110,13 @@ impl Published {
             if note.is_empty() {
                 continue;
             }
+            let before = findings.len();
             let size = self.open(note, key, "checkpoints.notes", findings);
+            if size.is_none() && at == notes.len() && last.is_some() && last == self.size {
+                // The checkpoint is replaced only after its note is whole; what follows that note is an unfinished one.
+                findings.truncate(before);
+                findings.push(warn("torn-note", "checkpoints.notes", "the last note is unfinished"));
+            }
             if let (Some(size), Some(last)) = (size, last)
                 && size < last
             {
@@ -129,27 +136,22 @@ impl Published {
                 findings.push(Finding::fail("file-missing", "checkpoint", "checkpoints were published and the newest is not there"))
             }
             (Some(_), _) if !notes => {
-                findings.push(Finding::new(Severity::Warn, "file-missing", "checkpoints.notes", "the history of checkpoints is not there"));
+                findings.push(warn("file-missing", "checkpoints.notes", "the history of checkpoints is not there"));
             }
             _ => {}
         }
         if self.checkpoint.is_some() && self.mark.is_none() && !findings.iter().any(|finding| finding.file == "highwater") {
-            findings.push(Finding::new(
-                Severity::Warn,
-                "file-missing",
-                "highwater",
-                "checkpoints were published and the high-water mark is not there",
-            ));
+            findings.push(warn("file-missing", "highwater", "checkpoints were published and the high-water mark is not there"));
         }
         let Some(size) = self.size else { return };
-        if last.is_some_and(|last| last < size) {
+        if notes && last.is_none_or(|last| last < size) {
             let detail = format!("the history ends before the published checkpoint of {} events", size.0);
-            findings.push(Finding::new(Severity::Warn, "history-behind", "checkpoints.notes", detail));
+            findings.push(warn("history-behind", "checkpoints.notes", detail));
         }
         let newer = last.into_iter().chain(self.mark.as_ref().map(|mark| TreeSize(mark.size))).max();
         if let Some(newer) = newer.filter(|newer| *newer > size) {
             let detail = format!("a checkpoint of {} events was published; this one is older, of {} events", newer.0, size.0);
-            findings.push(Finding::new(Severity::Warn, "checkpoint-behind", "checkpoint", detail));
+            findings.push(warn("checkpoint-behind", "checkpoint", detail));
         }
     }
 
