@@ -22,7 +22,7 @@ use crate::own::Own;
 use crate::quarantine::hex;
 use crate::stamp::{Entropy, Stamp};
 use crate::wal::Wal;
-use crate::write::{AppendError, Committer, lay_reserve};
+use crate::write::{AppendError, Committer, lay_reserve, remove_if_there};
 
 /// 2: what a log may hold that was being made when the power went: `ledger.created` and, in a continued log, `ledger.fork`.
 const UNFINISHED_EVENTS_MAX: u64 = 2;
@@ -185,10 +185,7 @@ fn clear_unfinished(disk: &dyn Disk, layout: &Layout) -> Result<(), CreateError>
         return Err(exists("a WAL"));
     }
     for path in [layout.wal(0), layout.checkpoint(), layout.notes(), layout.highwater()] {
-        match disk.remove(&path) {
-            Err(error) if !error.is_missing() => return Err(error.into()),
-            _ => {}
-        }
+        remove_if_there(disk, &path)?;
     }
     disk.sync_dir(&layout.wal_dir())?;
     Ok(disk.sync_dir(&layout.dir)?)

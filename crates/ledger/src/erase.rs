@@ -24,7 +24,7 @@ use crate::read::parts::names as list;
 use crate::rewrite::rewrite;
 use crate::seal::SealError;
 use crate::stamp::Stamp;
-use crate::write::AppendError;
+use crate::write::{AppendError, remove_if_there};
 
 /// 30 segments of about 180 bytes each fit the envelope of one `ledger.erased`.
 const SEGMENTS_PER_EVENT: usize = 30;
@@ -201,7 +201,7 @@ impl Ledger {
             self.own_event("ledger.erased", members, Map::new(), stamp)?;
         }
         let (disk, layout) = (&self.committer.disk, &self.committer.layout);
-        disk.remove(&layout.erasing())?;
+        remove_if_there(&**disk, &layout.erasing())?;
         disk.sync_dir(&layout.dir)?;
         Ok(Erased { erase: Seq(marker.erase), segments: marker.done.len(), slots, bytes })
     }

@@ -148,7 +148,7 @@ impl Ledger {
         check_marks(&recovered.tracker)?;
         let (key, mac) = settle_keys(&*disk, &layout, &info, &recovered.tracker, files)?;
 
-        for first in &recovered.sealed {
+        for first in &recovered.gone {
             disk.remove(&layout.wal(*first))?;
         }
         let wal = take_wal(&*disk, &layout, &options, &recovered, stamp)?;

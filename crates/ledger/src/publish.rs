@@ -15,7 +15,7 @@ use crate::head::frontier_bytes;
 use crate::job::Done;
 use crate::layout::Layout;
 use crate::line::HighWater;
-use crate::write::Committer;
+use crate::write::{Committer, remove_if_there};
 
 /// 64 KiB: the end of the record of checkpoints that opening looks at; a note has under 1 KiB.
 const NOTES_TAIL: u64 = 64 * 1024;
@@ -24,7 +24,7 @@ pub(crate) struct PublishJob {
     disk: Arc<dyn Disk>,
     layout: Layout,
     tiles: Vec<(Tile, Vec<u8>)>,
-    stale: Vec<Tile>,
+    old: TreeSize,
     note: String,
     notes_end: u64,
     mark: HighWater,
@@ -53,7 +53,7 @@ impl PublishJob {
             disk: committer.disk.clone(),
             layout: committer.layout.clone(),
             tiles: committer.edge.tiles(old, size),
-            stale: stale(old, size),
+            old,
             note: checkpoint.sign(&[&committer.log_key])?,
             notes_end: committer.published.notes_end,
             mark,
@@ -76,19 +76,13 @@ impl PublishJob {
         if let Some(path) = &self.mark_copy {
             replace(disk, path, &mark)?;
         }
-        for tile in &self.stale {
-            let path = self.layout.dir.join(tile.to_string());
-            // One that stays is as true as it was; nobody looks for it.
-            let _ = disk.remove(&path);
-            if let Some(folder) = path.parent() {
-                let _ = disk.remove_dir(folder);
-            }
-        }
+        // What stays is as true as it was, and the next publication tries again.
+        let _ = clear(disk, &self.layout.dir, self.old, self.size());
         Ok(Done::Published { size: TreeSize(self.mark.size), wal: self.wal, notes_end })
     }
 }
 
-/// Writes tiles and makes them durable. A tile that is there was left by a crash and says the same or less.
+/// Writes tiles and makes them durable, each whole or not at all. A tile that is there says the same.
 pub(crate) fn write_tiles(disk: &dyn Disk, dir: &Path, tiles: &[(Tile, Vec<u8>)]) -> Result<(), DiskError> {
     let mut folders = BTreeSet::new();
     for (tile, bytes) in tiles {
@@ -97,23 +91,35 @@ pub(crate) fn write_tiles(disk: &dyn Disk, dir: &Path, tiles: &[(Tile, Vec<u8>)]
         if folders.insert(folder.to_owned()) {
             disk.create_dir(folder)?;
         }
-        match disk.remove(&path) {
-            Err(error) if !error.is_missing() => return Err(error),
-            _ => {}
-        }
-        let file = disk.open(&path, Open::New)?;
+        let new = path.with_extension("new");
+        remove_if_there(disk, &new)?;
+        let file = disk.open(&new, Open::New)?;
         write_all_at(&*file, bytes, 0)?;
         file.sync_data()?;
+        disk.rename(&new, &path)?;
     }
     folders.iter().try_for_each(|folder| disk.sync_dir(folder))
 }
 
-/// Returns the partial tiles of a tree of `old` entries that a tree of `new` entries does not have.
-fn stale(old: TreeSize, new: TreeSize) -> Vec<Tile> {
+/// Removes every partial tile that a tree of `new` entries does not have: those of the tree of `old` entries, and what crashes left
+/// beside them.
+fn clear(disk: &dyn Disk, dir: &Path, old: TreeSize, new: TreeSize) -> Result<(), DiskError> {
     let partial = |size: TreeSize| {
-        (0..TILE_HEIGHT).filter_map(move |level| Tile::at(level, (size.0 >> (u32::from(level) * 8)) / 256, size)).filter(Tile::is_partial)
+        let edge = (0..TILE_HEIGHT).filter_map(move |level| Tile::at(level, (size.0 >> (u32::from(level) * 8)) / 256, size));
+        edge.filter(Tile::is_partial).map(|tile| dir.join(tile.to_string()))
     };
-    partial(old).filter(|tile| partial(new).all(|kept| kept != *tile)).collect()
+    let kept: BTreeSet<PathBuf> = partial(new).collect();
+    let folders: BTreeSet<PathBuf> = partial(old).chain(partial(new)).filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    for folder in folders {
+        let paths: Vec<PathBuf> = crate::read::parts::names(disk, &folder)?.into_iter().map(|name| folder.join(name)).collect();
+        for path in paths.iter().filter(|path| !kept.contains(*path)) {
+            disk.remove(path)?;
+        }
+        if !kept.iter().any(|path| path.starts_with(&folder)) && !paths.is_empty() {
+            disk.remove_dir(&folder)?;
+        }
+    }
+    Ok(())
 }
 
 /// Appends a note to the record of checkpoints, over anything that an earlier attempt left after its end.

@@ -89,8 +89,8 @@ pub(crate) struct Recovered {
     pub(crate) wal: Option<WalEnd>,
     /// WALs before it that are not sealed yet.
     pub(crate) closed: VecDeque<u64>,
-    /// WALs whose segment is sealed.
-    pub(crate) sealed: Vec<u64>,
+    /// WALs to be removed: their segment is sealed, or nothing is in them.
+    pub(crate) gone: Vec<u64>,
     /// The size whose tiles are on the disk.
     pub(crate) tiled: TreeSize,
     /// Whether everything was read from event 0.
@@ -132,15 +132,19 @@ impl Recover<'_> {
             }
             None => (self.segments(start, &parts)?, None, None),
         };
-        let (mut wals, mut sealed) = (VecDeque::new(), Vec::new());
+        let (mut wals, mut gone) = (VecDeque::new(), Vec::new());
+        for (first, part) in &mut parts.found {
+            let empty = part.wal.clone().map(is_empty).transpose()? == Some(true);
+            // An empty file was made for a first batch that never came, maybe at a size that the log then passed in another file.
+            if empty || (part.wal.is_some() && part.manifest.is_some()) {
+                gone.push(*first);
+                part.wal = None;
+            }
+        }
         let last = parts.found.iter().filter(|(_, part)| part.wal.is_some()).map(|(first, _)| *first).next_back();
         let mut ends: Vec<WalEnd> = Vec::new();
         for (first, part) in &mut parts.found {
             let Some(file) = part.wal.take() else { continue };
-            if part.manifest.is_some() {
-                sealed.push(*first);
-                continue;
-            }
             wals.push_back(*first);
             if from.is_some_and(|(wal, _)| *first < wal) {
                 continue;
@@ -161,7 +165,7 @@ impl Recover<'_> {
                 size
             }
         };
-        Ok(Recovered { tracker, wal: ends.pop(), closed: wals, sealed, tiled, from_start })
+        Ok(Recovered { tracker, wal: ends.pop(), closed: wals, gone, tiled, from_start })
     }
 
     /// Follows one WAL from `offset` to the end of its data.
@@ -286,6 +290,12 @@ impl Recover<'_> {
         tracker.clocks = Some(clocks_of(&commit.commit));
         Ok(())
     }
+}
+
+/// Tells whether a WAL holds nothing, not even a part of a batch.
+fn is_empty(file: Arc<dyn DiskFile>) -> Result<bool, DiskError> {
+    let mut batches = Batches::new(file, 0);
+    Ok(batches.next()?.is_none() && batches.tail()?.bytes == 0)
 }
 
 /// Finds where the batch starts whose commit line ends at `end`.

@@ -17,7 +17,7 @@ use crate::head::{chain_next, chain_start, frontier_bytes, frontier_from};
 use crate::layout::Layout;
 use crate::line::{Compression, FileSum, Kind, Line, LineError, Manifest, ManifestFiles, PlainBytes};
 use crate::read::wal::Batches;
-use crate::write::Committer;
+use crate::write::{Committer, remove_if_there};
 
 /// 256 events: one gzip member of entries and of slots.
 pub(crate) const EVENTS_PER_MEMBER: u64 = 256;
@@ -85,7 +85,7 @@ impl SealJob {
             self.disk.sync_dir(&self.layout.seg_dir())?;
             replace(&*self.disk, &manifest, &sealed.encode())?;
         }
-        self.disk.remove(&self.layout.wal(self.first))?;
+        remove_if_there(&*self.disk, &self.layout.wal(self.first))?;
         Ok(self.disk.sync_dir(&self.layout.wal_dir())?)
     }
 
@@ -180,10 +180,7 @@ pub(crate) struct Output {
 impl Output {
     /// Creates the file; one of that name was left by a crash and is replaced.
     pub(crate) fn create(disk: &dyn Disk, path: &std::path::Path, compression: Compression) -> Result<Self, DiskError> {
-        match disk.remove(path) {
-            Err(error) if !error.is_missing() => return Err(error),
-            _ => {}
-        }
+        remove_if_there(disk, path)?;
         let encoder = (compression == Compression::Gzip).then(|| GzEncoder::new(Vec::new(), Level::default()));
         let file = disk.open(path, Open::New)?;
         let digest = Context::new(&SHA256);

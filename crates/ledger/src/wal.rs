@@ -6,6 +6,7 @@ use sealtrail_disk::{Disk, DiskError, DiskFile, Open, write_all_at};
 
 use crate::layout::Layout;
 use crate::line::Time;
+use crate::write::remove_if_there;
 
 /// The file that batches go to.
 pub(crate) struct Wal {
@@ -25,10 +26,7 @@ impl Wal {
     /// A file of that name can only be one that a crash left before its first batch was durable: it is replaced.
     pub(crate) fn create(disk: &dyn Disk, layout: &Layout, first: u64, step: u64) -> Result<Self, DiskError> {
         let path = layout.wal(first);
-        match disk.remove(&path) {
-            Err(error) if !error.is_missing() => return Err(error),
-            _ => {}
-        }
+        remove_if_there(disk, &path)?;
         let file = disk.open(&path, Open::New)?;
         file.allocate(step)?;
         file.sync_data()?;

@@ -1,6 +1,7 @@
 //! Writes batches: one write, one sync, then the receipts. Owns every file that changes while the log grows.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
 use sealtrail_disk::{Disk, DiskError, Lock, Open, write_all_at};
@@ -149,7 +150,10 @@ impl Committer {
     fn try_room(&mut self, batch: &Batch, step: u64) -> Result<(), DiskError> {
         if self.rotation_due(batch) {
             let first = self.durable.size();
-            let wal = Wal::create(&*self.disk, &self.layout, first, step)?;
+            let wal = Wal::create(&*self.disk, &self.layout, first, step).or_else(|error| {
+                // The next try may start elsewhere: a smaller batch can still fit the current file.
+                remove_if_there(&*self.disk, &self.layout.wal(first)).and(Err(error))
+            })?;
             self.closed.push_back(self.wal.first);
             self.wal = wal;
             self.rotate = false;
@@ -202,10 +206,7 @@ pub(crate) fn lay_reserve(disk: &dyn Disk, layout: &Layout) -> Result<(), DiskEr
     if disk.size(&path)? == Some(RESERVE_BYTES) {
         return Ok(());
     }
-    match disk.remove(&path) {
-        Err(error) if !error.is_missing() => return Err(error),
-        _ => {}
-    }
+    remove_if_there(disk, &path)?;
     let file = disk.open(&path, Open::New)?;
     file.allocate(RESERVE_BYTES)?;
     let block = [0x20; 64 * 1024];
@@ -214,4 +215,12 @@ pub(crate) fn lay_reserve(disk: &dyn Disk, layout: &Layout) -> Result<(), DiskEr
     }
     file.sync_data()?;
     disk.sync_dir(&layout.dir)
+}
+
+/// Removes a file that may not exist.
+pub(crate) fn remove_if_there(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    match disk.remove(path) {
+        Err(error) if !error.is_missing() => Err(error),
+        _ => Ok(()),
+    }
 }

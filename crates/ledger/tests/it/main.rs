@@ -1,6 +1,9 @@
 //! Integration tests of the ledger.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod crash_faults;
+mod crash_images;
+mod crash_support;
 mod read_line;
 mod read_prove;
 mod read_reader;
