@@ -1,5 +1,6 @@
 //! The walk over all parts in order: that they meet, what they announce, what was published of them, and the report.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use sealtrail_tlog::VerifierKey;
@@ -44,6 +45,7 @@ pub(super) fn run(
         findings.extend(keys.take(&part.own, &part.runs, &plan::entries_path(job)));
     }
     let whole = skipped.is_empty();
+    judge_rewritten(&jobs, &parts, &mut findings);
     judge_own(ctx, &jobs, &parts, whole, &mut findings);
     let mut erasures = Erasures::new(parts.iter().flat_map(|part| &part.own));
     for (job, part) in jobs.iter().zip(&parts) {
@@ -131,6 +133,25 @@ fn judge_own(ctx: &Context<'_>, jobs: &[Job], parts: &[Part], whole: bool, findi
     }
     if whole {
         judge_created(ctx, parts, findings);
+    }
+}
+
+/// Compares slot files with what the last recorded erasure left of them.
+fn judge_rewritten(jobs: &[Job], parts: &[Part], findings: &mut Vec<Finding>) {
+    let mut left: BTreeMap<u64, (u64, &str)> = BTreeMap::new();
+    for own in parts.iter().flat_map(|part| &part.own) {
+        if let Says::Erased { segments, .. } = &own.says {
+            left.extend(segments.iter().map(|(first, new)| (*first, (own.seq, new.as_str()))));
+        }
+    }
+    for job in jobs.iter().filter(|job| job.stated) {
+        let (Kind::Sealed(manifest), Some((seq, new))) = (&job.kind, left.get(&job.first)) else { continue };
+        let mut hex = Vec::new();
+        crate::line::push_hex(&mut hex, &manifest.files.slots.sha256);
+        if hex != new.as_bytes() {
+            let detail = format!("the slot file is not the one that the erasure recorded by event {seq} left");
+            findings.push(warn("slots-rewritten", plan::side_paths(job).0, detail).at(*seq));
+        }
     }
 }
 

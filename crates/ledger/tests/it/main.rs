@@ -1,6 +1,13 @@
 //! Integration tests of the ledger.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod attack_damage;
+mod attack_erase;
+mod attack_forge;
+mod attack_honest;
+mod attack_keys;
+mod attack_order;
+mod attack_rollback;
 mod crash_faults;
 mod crash_images;
 mod crash_support;
