@@ -86,6 +86,11 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// Returns the number of bytes that it writes.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Returns how many of the events given to [`Builder::build`] are in the batch, from the first; the rest needs another batch.
     pub fn taken(&self) -> usize {
         self.receipts.len()

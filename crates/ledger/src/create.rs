@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sealtrail_disk::{Disk, DiskError, create_whole, replace};
 use sealtrail_event::{Severity, Token};
 use sealtrail_tlog::checkpoint::check_origin;
-use sealtrail_tlog::{Checkpoint, CheckpointError, Frontier, KeyError, TreeSize};
+use sealtrail_tlog::{Checkpoint, CheckpointError, Frontier, KeyError, SigningKey, TreeSize};
 use serde_json::json;
 
 use crate::build::Extra;
@@ -90,44 +90,16 @@ impl Ledger {
         clear_unfinished(&*disk, &layout)?;
 
         let mut entropy: Box<dyn Entropy> = Box::new(entropy);
-        let mut id = [0; 16];
-        entropy.fill(&mut id);
-        let log_id = hex(&id);
-        let origin = options.origin.clone().unwrap_or_else(|| format!("localhost/sealtrail/{log_id}"));
-        check_origin(&origin)?;
-        if origin.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'"' | b'\\')) {
-            return Err(CreateError::OriginText { origin });
-        }
-        let log_key = Arc::new(new_key(&origin, &mut *entropy)?);
-        let key = Arc::new(new_key(&epoch_name(&origin, 0), &mut *entropy)?);
-        let mac = options.hmac.then(|| MacKey::new(&mut *entropy));
-        replace(&*disk, &layout.log_key(), log_key.to_text().as_bytes())?;
-        replace(&*disk, &layout.epoch_key(), key.to_text().as_bytes())?;
-        if let Some(mac) = &mac {
-            replace(&*disk, &layout.mac_key(), mac.to_text().as_bytes())?;
-        }
-        let backup = KeyBackup { vkey: log_key.verifier().to_string(), mac_key: mac.as_ref().map(MacKey::to_text) };
-        let created = Time::from_unix_ns(stamp.unix_ns);
-        let info = LogInfo { origin: origin.clone(), log_id, created, vkey: backup.vkey.clone(), hmac: options.hmac };
+        let (info, log_key, head) = new_log(&options, &mut *entropy, stamp)?;
+        let backup = store_keys(&*disk, &layout, &log_key, &head)?;
         lay_reserve(&*disk, &layout)?;
-        let clocks = Clocks::of(stamp);
-        let head = Head {
-            frontier: Frontier::new(),
-            chain: chain_start(&origin),
-            epoch: 0,
-            epoch_first: 0,
-            epoch_began: clocks.clone(),
-            clocks,
-            key,
-            mac,
-        };
         let wal = Wal::create(&*disk, &layout, 0, options.open.preallocate)?;
         let committer = Committer {
             disk,
             layout,
             options: options.open.clone(),
             info,
-            log_key,
+            log_key: Arc::new(log_key),
             durable: head,
             wal,
             closed: Default::default(),
@@ -163,6 +135,43 @@ impl Ledger {
         self.committer.commit(batch)?;
         Ok(())
     }
+}
+
+/// Names the log and makes its keys.
+fn new_log(options: &CreateOptions, entropy: &mut dyn Entropy, stamp: &Stamp) -> Result<(LogInfo, SigningKey, Head), CreateError> {
+    let mut id = [0; 16];
+    entropy.fill(&mut id);
+    let log_id = hex(&id);
+    let origin = options.origin.clone().unwrap_or_else(|| format!("localhost/sealtrail/{log_id}"));
+    check_origin(&origin)?;
+    if origin.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'"' | b'\\')) {
+        return Err(CreateError::OriginText { origin });
+    }
+    let log_key = new_key(&origin, entropy)?;
+    let clocks = Clocks::of(stamp);
+    let head = Head {
+        frontier: Frontier::new(),
+        chain: chain_start(&origin),
+        epoch: 0,
+        epoch_first: 0,
+        epoch_began: clocks.clone(),
+        clocks,
+        key: Arc::new(new_key(&epoch_name(&origin, 0), entropy)?),
+        mac: options.hmac.then(|| MacKey::new(entropy)),
+    };
+    let created = Time::from_unix_ns(stamp.unix_ns);
+    let info = LogInfo { origin, log_id, created, vkey: log_key.verifier().to_string(), hmac: options.hmac };
+    Ok((info, log_key, head))
+}
+
+/// Stores the keys before anything is signed with them; returns what must be kept elsewhere.
+fn store_keys(disk: &dyn Disk, layout: &Layout, log_key: &SigningKey, head: &Head) -> Result<KeyBackup, DiskError> {
+    replace(disk, &layout.log_key(), log_key.to_text().as_bytes())?;
+    replace(disk, &layout.epoch_key(), head.key.to_text().as_bytes())?;
+    if let Some(mac) = &head.mac {
+        replace(disk, &layout.mac_key(), mac.to_text().as_bytes())?;
+    }
+    Ok(KeyBackup { vkey: log_key.verifier().to_string(), mac_key: head.mac.as_ref().map(MacKey::to_text) })
 }
 
 /// Refuses a folder that holds a log, and clears one in which a log was being made.

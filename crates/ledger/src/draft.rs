@@ -10,8 +10,6 @@ use crate::keys::mac;
 use crate::line::{Commitment, MacLine, write_envelope, write_slot};
 
 const SLOT_LABEL: &[u8] = b"sealtrail/slot/v1\n";
-/// 2 KiB: slot values up to this are hashed from one buffer on the stack, longer ones in parts.
-const SMALL_SLOT: usize = 2 * 1024;
 
 /// Why an event cannot be sealed; the event is at fault, not the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -158,19 +156,29 @@ fn check_slots(slots: &[Slot]) -> Result<(), Reject> {
 }
 
 /// Returns the commitment to a slot value.
+///
+/// One call over one buffer for small values: a digest context costs an allocation, a copy does not.
 pub(crate) fn commit(salt: &[u8; 16], value: &[u8]) -> [u8; 32] {
+    match value.len() {
+        0..=200 => commit_on_stack::<256>(salt, value),
+        201..=900 => commit_on_stack::<1024>(salt, value),
+        _ => {
+            let mut context = Context::new(&SHA256);
+            context.update(SLOT_LABEL);
+            context.update(salt);
+            context.update(value);
+            let mut out = [0; 32];
+            out.copy_from_slice(context.finish().as_ref());
+            out
+        }
+    }
+}
+
+fn commit_on_stack<const N: usize>(salt: &[u8; 16], value: &[u8]) -> [u8; 32] {
     const HEAD: usize = SLOT_LABEL.len() + 16;
-    let mut buffer = [0; HEAD + SMALL_SLOT];
+    let mut buffer = [0; N];
     buffer[..SLOT_LABEL.len()].copy_from_slice(SLOT_LABEL);
     buffer[SLOT_LABEL.len()..HEAD].copy_from_slice(salt);
-    if let Some(room) = buffer.get_mut(HEAD..HEAD + value.len()) {
-        room.copy_from_slice(value);
-        return sha256(&buffer[..HEAD + value.len()]);
-    }
-    let mut context = Context::new(&SHA256);
-    context.update(&buffer[..HEAD]);
-    context.update(value);
-    let mut out = [0; 32];
-    out.copy_from_slice(context.finish().as_ref());
-    out
+    buffer[HEAD..HEAD + value.len()].copy_from_slice(value);
+    sha256(&buffer[..HEAD + value.len()])
 }

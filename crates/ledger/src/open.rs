@@ -132,8 +132,7 @@ impl Ledger {
     ) -> Result<(Self, Recovery), OpenError> {
         let layout = Layout::new(dir, keys);
         let lock = take_lock(&*disk, &layout)?;
-        let bytes = disk.read(&layout.log())?;
-        let info = LogInfo::parse(&bytes).map_err(|source| OpenError::File { path: layout.log(), source })?;
+        let info = LogInfo::parse(&disk.read(&layout.log())?).map_err(|source| OpenError::File { path: layout.log(), source })?;
         let mut files = KeyFiles::load(&*disk, &layout)?;
         let vkey = VerifierKey::parse(&info.vkey)?;
         let log_key = match files.log.take() {

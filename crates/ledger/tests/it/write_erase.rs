@@ -1,6 +1,5 @@
 //! Holds and erasure.
 
-use sealtrail_disk::Disk;
 use sealtrail_event::{SlotName, Token};
 use sealtrail_ledger::line::Compression;
 use sealtrail_ledger::{EraseError, EraseRequest, HoldRequest};
