@@ -187,25 +187,24 @@ impl<'a> Cursor<'a> {
 
     /// Takes a decimal number without sign, leading zero or overflow.
     pub(crate) fn number(&mut self) -> Result<u64, LineError> {
-        let digits = self.rest().iter().take(21).take_while(|b| b.is_ascii_digit()).count();
-        let text = &self.rest()[..digits];
-        if digits == 0 || (digits > 1 && text[0] == b'0') {
+        let rest = self.rest();
+        let (mut value, mut digits) = (0u64, 0);
+        while let Some(digit) = rest.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit)));
+            value = next.ok_or_else(|| self.error("a number below 2^64"))?;
+            digits += 1;
+        }
+        if digits == 0 || (digits > 1 && rest.first() == Some(&b'0')) {
             return Err(self.error("a number"));
         }
-        let value = text.iter().try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
-        let value = value.ok_or_else(|| self.error("a number below 2^64"))?;
         self.at += digits;
         Ok(value)
     }
 
     /// Takes the canonical base64 of exactly `N` bytes.
     pub(crate) fn base64<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], LineError> {
-        // 3 bytes of slack: the decoder wants room for whole quanta.
-        let mut room = [0u8; 68];
-        let Some(room) = room.get_mut(..N.next_multiple_of(3)) else { return Err(self.error(expected)) };
         let text = self.rest().get(..N.div_ceil(3) * 4).ok_or_else(|| self.error(expected))?;
-        let n = STANDARD.decode_slice(text, room).map_err(|_| self.error(expected))?;
-        let value = room.get(..n).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| self.error(expected))?;
+        let value = decode_base64(text).ok_or_else(|| self.error(expected))?;
         self.at += text.len();
         Ok(value)
     }
@@ -249,6 +248,47 @@ impl<'a> Cursor<'a> {
             at: self.at - text.len() - 1,
         })
     }
+}
+
+/// The value of each base64 character; 255 for any other byte.
+const BASE64: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut table, mut at) = ([255; 256], 0);
+    while at < alphabet.len() {
+        table[alphabet[at] as usize] = at as u8;
+        at += 1;
+    }
+    table
+};
+
+/// Decodes the canonical base64 of exactly `N` bytes; three of these stand on every line, so no general decoder is asked.
+fn decode_base64<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let (mut out, mut bad) = ([0; N], 0);
+    let mut quads = text.chunks_exact(4);
+    let mut triples = out.chunks_exact_mut(3);
+    for (triple, quad) in triples.by_ref().zip(quads.by_ref()) {
+        let values = [quad[0], quad[1], quad[2], quad[3]].map(|byte| BASE64[usize::from(byte)]);
+        bad |= values[0] | values[1] | values[2] | values[3];
+        triple.copy_from_slice(&[values[0] << 2 | values[1] >> 4, values[1] << 4 | values[2] >> 2, values[2] << 6 | values[3]]);
+    }
+    // One or two bytes are left, with padding; the bits that they do not fill are zero in the canonical spelling.
+    let spare = match (triples.into_remainder(), quads.next()) {
+        ([], None) => 0,
+        ([last], Some([a, b, b'=', b'='])) => {
+            let values = [*a, *b].map(|byte| BASE64[usize::from(byte)]);
+            bad |= values[0] | values[1];
+            *last = values[0] << 2 | values[1] >> 4;
+            values[1] & 15
+        }
+        ([first, last], Some([a, b, c, b'='])) => {
+            let values = [*a, *b, *c].map(|byte| BASE64[usize::from(byte)]);
+            bad |= values[0] | values[1] | values[2];
+            (*first, *last) = (values[0] << 2 | values[1] >> 4, values[1] << 4 | values[2] >> 2);
+            values[2] & 3
+        }
+        _ => return None,
+    };
+    (bad < 64 && spare == 0).then_some(out)
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {

@@ -15,6 +15,8 @@ pub const SLOT_LABEL: &str = "sealtrail/slot/v1\n";
 
 static TAIL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b",\"s\":{"));
 
+static OWN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(LEDGER_EVENT));
+
 /// The commitment to one slot, as an envelope states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commitment {
@@ -76,7 +78,7 @@ impl<'a> EnvelopeLine<'a> {
 
     /// Tells whether the ledger wrote this event about itself.
     pub fn is_ledger_event(&self) -> bool {
-        memchr::memmem::find(self.members, LEDGER_EVENT).is_some()
+        OWN.find(self.members).is_some()
     }
 
     /// Returns the text of one member of the envelope that is a string, found by its name at any depth.
@@ -123,8 +125,17 @@ fn commitments(cursor: &mut Cursor<'_>) -> Result<Commitments, LineError> {
 
 /// Takes a slot name and its closing quote.
 fn slot_name(cursor: &mut Cursor<'_>) -> Result<SlotName, LineError> {
-    let word = cursor.word(16, "a slot name")?;
-    SlotName::parse(word).ok_or_else(|| cursor.error("a slot name"))
+    // At most two letters decide which name it can be.
+    let name = match cursor.rest() {
+        [b'i', b'd', ..] => SlotName::Identity,
+        [b'i', ..] => SlotName::Input,
+        [b'o', ..] => SlotName::Output,
+        [b'p', ..] => SlotName::Prompt,
+        [b'c', ..] => SlotName::Content,
+        [b'r', b'a', ..] => SlotName::Raw,
+        _ => SlotName::Resource,
+    };
+    if cursor.take(name.as_str()) && cursor.take("\"") { Ok(name) } else { Err(cursor.error("a slot name")) }
 }
 
 /// Appends an envelope line without its newline; `members` is the event envelope's JSON without its outer braces, not empty.

@@ -3,9 +3,10 @@
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use flate2::bufread::MultiGzDecoder;
 use sealtrail_disk::{DiskFile, FileReader};
+use sealtrail_tlog::LeafHash;
 
 use crate::line::{Compression, LINE_BYTES_MAX};
 
@@ -101,6 +102,9 @@ pub enum LinesError {
     },
 }
 
+/// One byte before the first line, so that every line has one that a hash prefix can take.
+const HEAD: usize = 1;
+
 /// Yields lines without their newlines.
 pub(crate) struct Lines<R> {
     source: R,
@@ -115,14 +119,15 @@ pub(crate) struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), begin: 0, end: 0, line: None, offset: 0, ended: false }
+        Self { source, buffer: Vec::new(), begin: HEAD, end: HEAD, line: None, offset: 0, ended: false }
     }
 
     /// Returns the next line and stays at it.
     pub(crate) fn peek(&mut self) -> Result<Option<&[u8]>, LinesError> {
         let mut searched = 0;
         while self.line.is_none() {
-            if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.begin + searched..self.end]) {
+            let fresh = self.buffer.get(self.begin + searched..self.end).unwrap_or_default();
+            if let Some(at) = memchr::memchr(b'\n', fresh) {
                 self.line = Some(searched + at);
                 break;
             }
@@ -136,6 +141,23 @@ impl<R: Read> Lines<R> {
             self.fill()?;
         }
         Ok(self.line.map(|length| &self.buffer[self.begin..self.begin + length]))
+    }
+
+    /// Returns the RFC 6962 leaf hash of the line that [`Lines::peek`] returned, made where it lies: its prefix takes the byte before.
+    pub(crate) fn leaf_hash(&mut self) -> Option<LeafHash> {
+        let end = self.begin + self.line?;
+        let line = self.buffer.get_mut(self.begin - HEAD..end)?;
+        line[0] = 0;
+        Some(LeafHash(sha256(line)))
+    }
+
+    /// Returns the hash of `prefix` and the last `value` bytes before the closing brace of the line that [`Lines::peek`] returned. The
+    /// prefix overwrites what stands before those bytes: the line cannot be parsed again.
+    pub(crate) fn hash_tail(&mut self, prefix: &[u8], value: usize) -> Option<[u8; 32]> {
+        let close = (self.begin + self.line?).checked_sub(1)?;
+        let start = close.checked_sub(value)?.checked_sub(prefix.len()).filter(|start| *start >= self.begin)?;
+        self.buffer[start..start + prefix.len()].copy_from_slice(prefix);
+        Some(sha256(&self.buffer[start..close]))
     }
 
     /// Moves on to the line after the one that [`Lines::peek`] returned.
@@ -156,10 +178,10 @@ impl<R: Read> Lines<R> {
     }
 
     fn fill(&mut self) -> Result<(), LinesError> {
-        if self.begin > 0 {
-            self.buffer.copy_within(self.begin..self.end, 0);
-            self.end -= self.begin;
-            self.begin = 0;
+        if self.begin > HEAD {
+            self.buffer.copy_within(self.begin..self.end, HEAD);
+            self.end -= self.begin - HEAD;
+            self.begin = HEAD;
         }
         if self.end > LINE_BYTES_MAX {
             return Err(LinesError::TooLong { at: self.offset });
@@ -173,13 +195,20 @@ impl<R: Read> Lines<R> {
         };
         if wanted > self.buffer.len() {
             let mut larger = vec![0; wanted];
-            larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            let kept = self.end.min(self.buffer.len());
+            larger[..kept].copy_from_slice(&self.buffer[..kept]);
             self.buffer = larger;
         }
         let n = self.source.read(&mut self.buffer[self.end..]);
-        let n = n.map_err(|source| LinesError::Read { at: self.offset + self.end as u64, source })?;
+        let n = n.map_err(|source| LinesError::Read { at: self.offset + (self.end - HEAD) as u64, source })?;
         self.end += n;
         self.ended = n == 0;
         Ok(())
     }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
 }

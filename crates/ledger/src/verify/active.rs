@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use sealtrail_disk::DiskFile;
+use sealtrail_tlog::leaf_hash;
 
 use super::fold::{Fold, Part};
-use super::slots::SlotCheck;
+use super::slots::{Found, SlotCheck};
 use super::{Context, Start};
 use crate::line::{EnvelopeLine, Kind, Line, MacLine, SlotLine};
 use crate::read::wal::{Batch, Batches, Tail};
@@ -43,7 +44,7 @@ fn take(fold: &mut Fold<'_>, check: &mut SlotCheck, batch: &Batch<'_>) {
         rest = &rest[length + 1..];
         let bad = match Line::kind(line) {
             Some(Kind::Mac) if macs.is_none() => MacLine::parse(line).map(|parsed| macs = Some((parsed, length))).err(),
-            Some(Kind::Slot) if macs.is_none() => SlotLine::parse(line).map(|slot| check.slot(fold, &slot, length)).err(),
+            Some(Kind::Slot) if macs.is_none() => SlotLine::parse(line).map(|slot| check.slot(fold, &Found::of(&slot), length)).err(),
             _ => {
                 check.end(fold);
                 envelope(fold, check, line).err()
@@ -70,6 +71,7 @@ fn envelope(fold: &mut Fold<'_>, check: &mut SlotCheck, line: &[u8]) -> Result<(
         fold.add(Finding::fail("event-misplaced", fold.file.clone(), detail).at(seq));
     }
     let slots = fold.envelope(line, Some(&parsed));
+    fold.leaf(leaf_hash(line));
     check.begin(seq, slots);
     Ok(())
 }

@@ -7,19 +7,16 @@ use std::sync::atomic::Ordering;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
-use sealtrail_tlog::{Frontier, LeafHash, NodeHash, NodeId, Root, TreeSize, leaf_hash};
+use sealtrail_tlog::{Frontier, LeafHash, NodeHash, NodeId, Root, TreeSize};
 
+use super::clocks::{Point, between};
 use super::own::{self, Own, Says};
 use super::slots::Missing;
 use super::tiles::Fragments;
 use super::{Context, Start};
 use crate::line::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, CommitLine, Commitments, EnvelopeLine, KeyKind, MacLine, Time};
-use crate::report::{Finding, Severity};
+use crate::report::Finding;
 
-/// 1.5 epochs of 10 minutes: nothing sealed for longer means that nobody was recording.
-const GAP_NS: i128 = 900 * 1_000_000_000;
-/// A step of the clock up to this is not an event of its own.
-const STEP_NS: i128 = 2 * 1_000_000_000;
 /// 200 findings a part: more of one file say nothing new.
 const PART_FINDINGS_MAX: usize = 200;
 
@@ -31,14 +28,6 @@ const EVOLVE_LABEL: &[u8] = b"sealtrail/evolve/v1\n";
 pub(super) struct State {
     pub(super) frontier: Frontier,
     pub(super) chain: [u8; 32],
-}
-
-/// The clocks at a commit.
-#[derive(Clone, Debug)]
-pub(super) struct Point {
-    pub(super) time: Time,
-    mono: u64,
-    boot: Box<str>,
 }
 
 /// Consecutive commits that claim the same epoch and key, or one commit that announces an epoch.
@@ -154,10 +143,9 @@ impl<'c> Fold<'c> {
         self.committed
     }
 
-    /// Takes the envelope of the next event.
+    /// Takes the envelope of the next event; its leaf hash must follow by [`Fold::leaf`].
     pub(super) fn envelope(&mut self, line: &[u8], parsed: Option<&EnvelopeLine<'_>>) -> Commitments {
         let seq = self.next();
-        self.leaves.push(leaf_hash(line));
         self.batch_bytes += line.len() as u64 + 1;
         let Some(parsed) = parsed else { return Commitments::default() };
         if parsed.is_ledger_event() {
@@ -170,6 +158,11 @@ impl<'c> Fold<'c> {
             }
         }
         parsed.slots
+    }
+
+    /// Takes the leaf hash of the envelope.
+    pub(super) fn leaf(&mut self, leaf: LeafHash) {
+        self.leaves.push(leaf);
     }
 
     /// Takes the place of an event that is not there.
@@ -379,24 +372,4 @@ impl<'c> Fold<'c> {
     pub(super) fn state(&self) -> Option<&State> {
         self.state.as_ref()
     }
-}
-
-/// Judges the time between two commits.
-pub(super) fn between(last: &Point, next: &Point, starts: bool, steps: bool, file: &str, seq: u64) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let passed = next.time.unix_ns() - last.time.unix_ns();
-    if passed > GAP_NS && !starts {
-        let detail =
-            format!("nothing was sealed from {} to {}, longer than one and a half epochs, and no stop is recorded", last.time, next.time);
-        findings.push(Finding::note("coverage-gap", file, detail).at(seq).since(Some(last.time)));
-    }
-    if passed < -STEP_NS && !steps && !starts {
-        let detail = format!("the clock of the commits goes back from {} to {} and no step is recorded", last.time, next.time);
-        findings.push(Finding::new(Severity::Warn, "time-backwards", file, detail).at(seq).since(Some(last.time)));
-    }
-    if last.boot == next.boot && next.mono < last.mono {
-        let detail = format!("the monotonic clock goes back from {} to {} ns within boot {}", last.mono, next.mono, next.boot);
-        findings.push(Finding::new(Severity::Warn, "mono-backwards", file, detail).at(seq).since(Some(last.time)));
-    }
-    findings
 }

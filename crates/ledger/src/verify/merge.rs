@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 
 use sealtrail_tlog::VerifierKey;
 
+use super::clocks::between;
 use super::epochs::Keys;
 use super::erasure::Erasures;
-use super::fold::{Part, between};
+use super::fold::Part;
 use super::own::{Own, Says};
 use super::plan::{self, Job, Kind, Plan};
 use super::published::Published;

@@ -5,6 +5,7 @@
 //! Memory: per thread one batch and three read buffers; per event one byte where slots are missing; per epoch one key.
 
 mod active;
+mod clocks;
 mod epochs;
 mod erasure;
 mod files;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sealtrail_disk::{DiskFile, Open};
 
 use super::fold::{Fold, Part};
-use super::slots::SlotCheck;
+use super::slots::{Found, SlotCheck, prefix};
 use super::{Context, Start};
 use crate::line::{CommitLine, Commitments, Compression, EnvelopeLine, FileSum, Kind, Line, MacLine, Manifest, SlotLine, Time};
 use crate::read::lines::{Lines, LinesError, Source};
@@ -82,6 +82,18 @@ impl Feed {
             self.lines = None;
         }
         self.lines.as_mut()?.peek().ok().flatten()
+    }
+
+    /// Hands over the leaf hash of the current line and moves on.
+    fn take_leaf(&mut self, fold: &mut Fold<'_>) {
+        if let Some(lines) = &mut self.lines {
+            lines.leaf_hash().into_iter().for_each(|leaf| fold.leaf(leaf));
+            lines.advance();
+        }
+    }
+
+    fn hash_tail(&mut self, prefix: &[u8], value: usize) -> Option<[u8; 32]> {
+        self.lines.as_mut()?.hash_tail(prefix, value)
     }
 
     fn advance(&mut self) {
@@ -223,7 +235,7 @@ impl Segment<'_, '_> {
                 Ok(parsed) if parsed.seq > seq => return None,
                 Ok(parsed) if parsed.seq == seq => {
                     let slots = fold.envelope(line, Some(&parsed));
-                    entries.advance();
+                    entries.take_leaf(fold);
                     return Some(slots);
                 }
                 Ok(parsed) => {
@@ -235,7 +247,7 @@ impl Segment<'_, '_> {
                     fold.add(Finding::fail("event-damaged", path.clone(), error.to_string()).at(seq));
                     fold.batch_whole = false;
                     let slots = fold.envelope(line, None);
-                    entries.advance();
+                    entries.take_leaf(fold);
                     return Some(slots);
                 }
             }
@@ -254,7 +266,12 @@ impl Segment<'_, '_> {
         while let Some(line) = slots.peek(fold) {
             match SlotLine::parse(line) {
                 Ok(slot) if slot.seq > seq => break,
-                Ok(slot) => check.slot(fold, &slot, line.len()),
+                Ok(slot) => {
+                    let (length, seq, name, bytes, salt) = (line.len(), slot.seq, slot.name, slot.value.len(), slot.salt);
+                    if let Some(hash) = slots.hash_tail(&prefix(&salt), bytes) {
+                        check.slot(fold, &Found { seq, name, bytes, hash }, length);
+                    }
+                }
                 Err(error) => {
                     fold.batch_whole = false;
                     fold.add(Finding::fail("slot-damaged", path.clone(), error.to_string()).at(seq));
@@ -291,7 +308,7 @@ impl Segment<'_, '_> {
         let Self { fold, slots, check, paths: [_, path], .. } = self;
         while let Some(line) = slots.peek(fold) {
             match SlotLine::parse(line) {
-                Ok(slot) => check.extra(fold, &slot),
+                Ok(slot) => check.extra(fold, &Found::of(&slot)),
                 Err(error) => fold.add(Finding::fail("slot-damaged", path.clone(), error.to_string())),
             }
             slots.advance();

@@ -5,8 +5,10 @@ use sealtrail_event::SlotName;
 
 use super::fold::Fold;
 use super::own::bit;
-use crate::line::{Commitment, Commitments, SLOT_LABEL, SlotLine};
+use crate::line::{Commitments, SLOT_LABEL, SlotLine};
 use crate::report::Finding;
+
+const PREFIX_BYTES: usize = SLOT_LABEL.len() + 16;
 
 /// Which slots of which events are not there: one byte an event, from the first to the last that misses one.
 #[derive(Clone, Debug, Default)]
@@ -34,10 +36,37 @@ impl Missing {
     }
 }
 
+/// A slot line, as far as it is judged.
+pub(super) struct Found {
+    pub(super) seq: u64,
+    pub(super) name: SlotName,
+    /// Bytes of the value.
+    pub(super) bytes: usize,
+    /// Hash of label, salt and value.
+    pub(super) hash: [u8; 32],
+}
+
+impl Found {
+    /// Hashes a slot line.
+    pub(super) fn of(slot: &SlotLine<'_>) -> Self {
+        let message = [&prefix(&slot.salt) as &[u8], slot.value].concat();
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, &message).as_ref());
+        Self { seq: slot.seq, name: slot.name, bytes: slot.value.len(), hash }
+    }
+}
+
+/// Returns what stands before the value in the bytes that are committed to.
+pub(super) fn prefix(salt: &[u8; 16]) -> [u8; PREFIX_BYTES] {
+    let mut prefix = [0; PREFIX_BYTES];
+    prefix[..SLOT_LABEL.len()].copy_from_slice(SLOT_LABEL.as_bytes());
+    prefix[SLOT_LABEL.len()..].copy_from_slice(salt);
+    prefix
+}
+
 /// Checks slots of one event at a time.
 pub(super) struct SlotCheck {
     file: String,
-    message: Vec<u8>,
     seq: u64,
     wanted: Commitments,
     /// The slots still to come, as bits.
@@ -46,7 +75,7 @@ pub(super) struct SlotCheck {
 
 impl SlotCheck {
     pub(super) fn new(file: String) -> Self {
-        Self { file, message: Vec::new(), seq: 0, wanted: Commitments::default(), open: 0 }
+        Self { file, seq: 0, wanted: Commitments::default(), open: 0 }
     }
 
     /// Starts with the slots that event `seq` commits to.
@@ -57,7 +86,7 @@ impl SlotCheck {
     }
 
     /// Takes a slot line of the event; those of an event come in the order of their names.
-    pub(super) fn slot(&mut self, fold: &mut Fold<'_>, slot: &SlotLine<'_>, line_bytes: usize) {
+    pub(super) fn slot(&mut self, fold: &mut Fold<'_>, slot: &Found, line_bytes: usize) {
         fold.batch_bytes += line_bytes as u64 + 1;
         let bits = bit(slot.name);
         let open = self.open & bits != 0 && slot.seq == self.seq;
@@ -68,7 +97,7 @@ impl SlotCheck {
         let skipped = self.open & (bits - 1);
         self.open &= !(bits | skipped);
         fold.out.slots += 1;
-        if !self.matches(slot, *commitment) {
+        if commitment.bytes != slot.bytes as u64 || commitment.hash != slot.hash {
             let detail = format!("slot {} is not what the envelope commits to", slot.name.as_str());
             fold.add(Finding::fail("slot-altered", self.file.clone(), detail).at(slot.seq));
         }
@@ -76,7 +105,7 @@ impl SlotCheck {
     }
 
     /// Reports a slot line that no envelope commits to.
-    pub(super) fn extra(&self, fold: &mut Fold<'_>, slot: &SlotLine<'_>) {
+    pub(super) fn extra(&self, fold: &mut Fold<'_>, slot: &Found) {
         fold.batch_whole = false;
         let detail = format!("there is a slot {} that no envelope commits to at this place", slot.name.as_str());
         fold.add(Finding::fail("slot-extra", self.file.clone(), detail).at(slot.seq));
@@ -96,13 +125,5 @@ impl SlotCheck {
         for name in SlotName::ALL.iter().filter(|name| bits & bit(**name) != 0) {
             fold.out.missing.add(self.seq, *name);
         }
-    }
-
-    fn matches(&mut self, slot: &SlotLine<'_>, commitment: Commitment) -> bool {
-        self.message.clear();
-        self.message.extend_from_slice(SLOT_LABEL.as_bytes());
-        self.message.extend_from_slice(&slot.salt);
-        self.message.extend_from_slice(slot.value);
-        commitment.bytes == slot.value.len() as u64 && digest(&SHA256, &self.message).as_ref() == commitment.hash
     }
 }

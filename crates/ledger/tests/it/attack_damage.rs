@@ -7,7 +7,8 @@ use sealtrail_disk::{Disk, Open, SimDisk};
 use sealtrail_ledger::line::Compression;
 use sealtrail_ledger::report::{Report, Severity};
 
-use crate::attack_forge::{Files, Spec, check, check_disk, disk_of, noticed, options, text};
+use crate::attack_forge::{Files, check, check_disk, disk_of, noticed, options, text};
+use crate::attack_spec::Spec;
 
 fn put(disk: &SimDisk, path: &str, offset: u64, byte: u8) {
     let file = disk.open(&Path::new("/l").join(path), Open::Write).unwrap();

@@ -3,7 +3,8 @@
 use sealtrail_event::SlotName;
 use sealtrail_ledger::report::Report;
 
-use crate::attack_forge::{Plain, Spec, check, data, kinds, noticed, own, text};
+use crate::attack_forge::{check, kinds, noticed, text};
+use crate::attack_spec::{Plain, Spec, data, own};
 
 /// A log whose third batch is `records`; slot `input` of event 4 is gone.
 fn after(before: Vec<Plain>, records: Vec<Plain>) -> Spec {

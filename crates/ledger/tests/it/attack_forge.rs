@@ -1,4 +1,4 @@
-//! A ledger builder for the attacks: it makes every byte itself from a plain description, and signs whatever it is told to.
+//! A ledger builder for the attacks: it makes every byte itself from a plain description ([`Spec`]), and signs whatever it is told to.
 //!
 //! It shares the line encoders and the hash tree with the product (both are tested against the independent script elsewhere), none of
 //! its writing, reading or verifying.
@@ -11,20 +11,21 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use sealtrail_disk::{Disk, Open, SimDisk};
-use sealtrail_event::SlotName;
 use sealtrail_ledger::line::{
-    Commit, CommitLine, Commitment, Compression, FileSum, HighWater, KeyKind, LogInfo, MacLine, Manifest, ManifestFiles, PlainBytes, Time,
-    write_envelope, write_slot,
+    Commit, CommitLine, Commitment, FileSum, HighWater, LogInfo, MacLine, Manifest, ManifestFiles, PlainBytes, Time, write_envelope,
+    write_slot,
 };
 use sealtrail_ledger::report::{Report, Severity};
 use sealtrail_ledger::verify::{VerifyOptions, verify};
 use sealtrail_tlog::{Checkpoint, Frontier, KeyName, LeafHash, NodeId, SigningKey, TreeSize, VerifierKey, leaf_hash, tiles_for};
 
+use crate::attack_spec::{Batch, LOG_SIGNS, Plain, Spec};
+
 /// Every file of a ledger by its path.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 pub(crate) const ORIGIN: &str = "localhost/sealtrail/test";
-const START_NS: i128 = 1_780_000_000_000_000_000;
+pub(crate) const START_NS: i128 = 1_780_000_000_000_000_000;
 /// Zeros after the batches, as preallocation leaves them.
 const SPARE: usize = 64;
 
@@ -44,136 +45,7 @@ pub(crate) fn vkey() -> VerifierKey {
     log_key().verifier().clone()
 }
 
-/// One event: its envelope members and its slots.
-#[derive(Clone)]
-pub(crate) struct Plain {
-    pub(crate) members: String,
-    pub(crate) slots: Vec<(SlotName, String)>,
-}
-
-/// One batch: events, and what its commit says.
-#[derive(Clone)]
-pub(crate) struct Batch {
-    pub(crate) events: Vec<Plain>,
-    pub(crate) epoch: u64,
-    pub(crate) key: KeyKind,
-    /// Seconds after the start.
-    pub(crate) at: i128,
-    /// The key that really signs.
-    pub(crate) signer: u64,
-}
-
-/// A whole log.
-#[derive(Clone)]
-pub(crate) struct Spec {
-    pub(crate) batches: Vec<Batch>,
-    /// How many batches each sealed segment takes; the rest is active.
-    pub(crate) sealed: Vec<usize>,
-    /// Sizes of the published checkpoints.
-    pub(crate) published: Vec<u64>,
-    /// Slots that are not written.
-    pub(crate) gone: Vec<(u64, SlotName)>,
-    pub(crate) compression: Compression,
-    pub(crate) hmac: bool,
-}
-
-/// Signs with the log key, in [`Batch::signer`].
-pub(crate) const LOG_SIGNS: u64 = u64::MAX;
-
-pub(crate) fn data(n: u64) -> Plain {
-    let members = format!(
-        "\"audit_id\":\"evt_{n}\",\"event_type\":\"data.file_read\",\"timestamp\":\"2026-01-01T00:00:{:02}Z\",\"witness\":\"hook\"",
-        n % 60
-    );
-    let slots = vec![
-        (SlotName::Input, format!("{{\"cmd\":\"cat f{n}\"}}")),
-        (SlotName::Output, format!("{{\"out\":\"{}\"}}", "y".repeat(n as usize % 7))),
-    ];
-    Plain { members, slots }
-}
-
-pub(crate) fn own(kind: &str, ledger: &str) -> Plain {
-    let id = kind.replace('.', "_");
-    let members = format!(
-        "\"audit_id\":\"own_{id}\",\"event_type\":\"ledger.{kind}\",\"timestamp\":\"{}\",\"witness\":\"recorder\",\"ledger\":{ledger}",
-        Time::from_unix_ns(START_NS)
-    );
-    Plain { members, slots: Vec::new() }
-}
-
-pub(crate) fn created(hmac: bool) -> Plain {
-    let key = epoch_key(0).verifier().to_string();
-    let id = "00".repeat(16);
-    own(
-        "created",
-        &format!("{{\"origin\":\"{ORIGIN}\",\"log_id\":\"{id}\",\"vkey\":\"{}\",\"epoch\":0,\"key\":\"{key}\",\"hmac\":{hmac}}}", vkey()),
-    )
-}
-
-pub(crate) fn epoch(epoch: u64, broken: bool) -> Plain {
-    let key = epoch_key(epoch).verifier().to_string();
-    let tail = if broken { ",\"break\":true" } else { "" };
-    own("epoch", &format!("{{\"epoch\":{epoch},\"key\":\"{key}\",\"why\":\"interval\"{tail}}}"))
-}
-
-impl Spec {
-    /// A small honest log: 2 sealed segments and an active one, 4 epochs, an erasure, a hold and its release.
-    pub(crate) fn honest(hmac: bool) -> Self {
-        let mut spec =
-            Self { batches: Vec::new(), sealed: vec![4, 3], published: Vec::new(), gone: Vec::new(), compression: Compression::Gzip, hmac };
-        spec.batch(0, vec![created(hmac), own("start", "{\"recovered\":1,\"quarantined_bytes\":0,\"boot\":\"b\",\"pid\":1}")]);
-        spec.batch(0, (2..10).map(data).collect());
-        spec.batch(0, vec![epoch(1, false)]);
-        spec.batch(1, (11..18).map(data).collect());
-        spec.batch(1, vec![own("hold", "{\"hold\":\"case-1\",\"ranges\":[[3,5]]}"), data(19)]);
-        spec.batch(
-            1,
-            vec![own("erase", "{\"ranges\":[[6,9],[12,12]],\"slots\":[\"input\",\"output\"],\"reason\":\"retention\"}"), epoch(2, false)],
-        );
-        spec.batch(2, vec![own("erased", "{\"erase\":20,\"segments\":[],\"bytes_removed\":9}"), own("release", "{\"hold\":\"case-1\"}")]);
-        spec.batch(2, (24..30).map(data).collect());
-        spec.batch(2, vec![epoch(3, false)]);
-        spec.batch(3, (31..34).map(data).collect());
-        spec.batch(3, vec![data(34)]);
-        spec.gone = [6, 7, 8, 9, 12].into_iter().flat_map(|seq| [(seq, SlotName::Input), (seq, SlotName::Output)]).collect();
-        spec.published = vec![11, 30, 34];
-        spec
-    }
-
-    /// A log as small as one with a segment, an active file, two epochs and an erasure can be.
-    pub(crate) fn tiny(hmac: bool) -> Self {
-        let mut spec =
-            Self { batches: Vec::new(), sealed: vec![2], published: vec![4, 9], gone: Vec::new(), compression: Compression::Gzip, hmac };
-        spec.batch(
-            0,
-            vec![created(hmac), own("start", "{\"recovered\":1,\"quarantined_bytes\":0,\"boot\":\"b\",\"pid\":1}"), data(2), data(3)],
-        );
-        spec.batch(0, vec![epoch(1, false)]);
-        spec.batch(
-            1,
-            vec![data(5), data(6), own("erase", "{\"ranges\":[[2,2]],\"slots\":[\"output\"],\"reason\":\"retention\"}"), data(8)],
-        );
-        spec.batch(1, vec![data(9)]);
-        spec.gone = vec![(2, SlotName::Output)];
-        spec
-    }
-
-    pub(crate) fn batch(&mut self, epoch: u64, events: Vec<Plain>) {
-        let at = self.batches.len() as i128 * 60;
-        self.batches.push(Batch { events, epoch, key: KeyKind::Epoch, at, signer: epoch });
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.batches.iter().map(|batch| batch.events.len() as u64).sum()
-    }
-
-    /// Makes every file.
-    pub(crate) fn files(&self) -> Files {
-        Forge::new(self).run()
-    }
-}
-
-struct Forge<'a> {
+pub(crate) struct Forge<'a> {
     spec: &'a Spec,
     files: Files,
     frontier: Frontier,
@@ -194,13 +66,13 @@ fn sha(parts: &[&[u8]]) -> [u8; 32] {
 pub(crate) const MAC_KEY: [u8; 32] = [42; 32];
 
 impl<'a> Forge<'a> {
-    fn new(spec: &'a Spec) -> Self {
+    pub(crate) fn new(spec: &'a Spec) -> Self {
         let chain = sha(&[b"sealtrail/chain/v1\n", ORIGIN.as_bytes(), b"\n"]);
         let (frontier, leaves, nodes, marks) = (Frontier::new(), Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self { spec, files: Files::new(), frontier, chain, mac_key: MAC_KEY, mac_epoch: 0, leaves, nodes, marks, wal: (String::new(), 0) }
     }
 
-    fn run(mut self) -> Files {
+    pub(crate) fn run(mut self) -> Files {
         let log = LogInfo {
             origin: ORIGIN.into(),
             log_id: "00".repeat(16),

@@ -3,7 +3,8 @@
 use sealtrail_ledger::line::Compression;
 use sealtrail_ledger::verify::VerifyOptions;
 
-use crate::attack_forge::{Spec, check, check_disk, disk_of, noticed, options, text};
+use crate::attack_forge::{check, check_disk, disk_of, noticed, options, text};
+use crate::attack_spec::Spec;
 
 /// Protects the attacks' meaning: the ledger that they damage is good before, with and without macs, compressed or not.
 #[test]

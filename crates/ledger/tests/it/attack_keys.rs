@@ -5,9 +5,8 @@ use sealtrail_ledger::report::Report;
 use sealtrail_ledger::verify::VerifyOptions;
 use sealtrail_tlog::{Checkpoint, KeyName, SigningKey, VerifierKey};
 
-use crate::attack_forge::{
-    Files, LOG_SIGNS, ORIGIN, Spec, check, check_disk, data, disk_of, epoch, epoch_key, kinds, log_key, noticed, options, own, text, vkey,
-};
+use crate::attack_forge::{Files, ORIGIN, check, check_disk, disk_of, epoch_key, kinds, log_key, noticed, options, text, vkey};
+use crate::attack_spec::{LOG_SIGNS, Spec, data, epoch, own};
 
 /// What a thief of epoch 3 and of the log key can make of a log: everything rebuilt, everything before epoch 3 signed by what he has.
 fn rewrite(change: impl FnOnce(&mut Spec), signer: impl Fn(u64) -> u64) -> Spec {

@@ -3,7 +3,8 @@
 use sealtrail_ledger::line::{Compression, Manifest};
 use sealtrail_ledger::report::Report;
 
-use crate::attack_forge::{Files, Spec, check, data, noticed, sum_of, text};
+use crate::attack_forge::{Files, check, noticed, sum_of, text};
+use crate::attack_spec::{Spec, data};
 
 fn plain(spec: Spec) -> Spec {
     Spec { compression: Compression::None, ..spec }

@@ -2,7 +2,8 @@
 
 use sealtrail_ledger::verify::VerifyOptions;
 
-use crate::attack_forge::{Spec, check, check_disk, data, disk_of, kinds, noticed, options, text};
+use crate::attack_forge::{check, check_disk, disk_of, kinds, noticed, options, text};
+use crate::attack_spec::{Spec, data};
 
 /// The honest log as it was after its first batches, with everything that was published until then.
 fn earlier(batches: usize) -> Spec {

@@ -8,6 +8,7 @@ mod attack_honest;
 mod attack_keys;
 mod attack_order;
 mod attack_rollback;
+mod attack_spec;
 mod crash_faults;
 mod crash_images;
 mod crash_support;
