@@ -14,6 +14,8 @@ pub use event::{Commitment, Commitments, EnvelopeLine, LEDGER_EVENT, SLOT_LABEL,
 pub use state::{Compression, FileSum, HighWater, LogInfo, Manifest, ManifestFiles, PlainBytes};
 pub use time::Time;
 
+pub(crate) use event::{EnvelopeHead, slot_head};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

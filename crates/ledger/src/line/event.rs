@@ -29,22 +29,49 @@ pub struct Commitment {
 }
 
 /// The commitments of one envelope: at most one per slot name, in the order of the names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Commitments {
-    found: [Option<Commitment>; SlotName::ALL.len()],
+    /// Those before `count` are meant; the rest is left over from another envelope.
+    found: [Commitment; SlotName::ALL.len()],
+    count: usize,
 }
 
 impl Commitments {
     /// Returns the commitment to `name`.
     pub fn get(&self, name: SlotName) -> Option<&Commitment> {
-        self.found.get(name as usize)?.as_ref()
+        self.iter().find(|commitment| commitment.name == name)
     }
 
     /// Returns the commitments in order.
     pub fn iter(&self) -> impl Iterator<Item = &Commitment> {
-        self.found.iter().flatten()
+        self.found.iter().take(self.count)
+    }
+
+    /// Forgets them all.
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Returns one by its place in the order.
+    pub(crate) fn nth(&self, at: usize) -> Option<&Commitment> {
+        self.found.get(at).filter(|_| at < self.count)
     }
 }
+
+impl Default for Commitments {
+    fn default() -> Self {
+        let nothing = Commitment { name: SlotName::Identity, hash: [0; 32], bytes: 0 };
+        Self { found: [nothing; SlotName::ALL.len()], count: 0 }
+    }
+}
+
+impl PartialEq for Commitments {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Commitments {}
 
 /// An envelope line: the position, the commitments, and the members between them as they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +84,17 @@ pub struct EnvelopeLine<'a> {
     pub slots: Commitments,
 }
 
-impl<'a> EnvelopeLine<'a> {
-    /// Parses the head and the tail of an envelope line; the members between are taken as they are.
-    pub fn parse(line: &'a [u8]) -> Result<Self, LineError> {
+/// An envelope line without its commitments, which went to where the caller wanted them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EnvelopeHead<'a> {
+    pub(crate) seq: u64,
+    pub(crate) members: &'a [u8],
+}
+
+impl<'a> EnvelopeHead<'a> {
+    /// Parses an envelope line, its commitments into `slots`.
+    pub(crate) fn parse(line: &'a [u8], slots: &mut Commitments) -> Result<Self, LineError> {
+        slots.clear();
         let mut cursor = Cursor::new(Kind::Envelope, line, ENVELOPE_BYTES_MAX)?;
         cursor.text("{\"v\":1,\"i\":")?;
         let seq = cursor.number()?;
@@ -70,9 +105,23 @@ impl<'a> EnvelopeLine<'a> {
             return Err(cursor.error("the members of the event"));
         }
         cursor.text(",\"s\":{")?;
-        let slots = commitments(&mut cursor)?;
+        commitments(&mut cursor, slots)?;
         cursor.text("}")?;
         cursor.end()?;
+        Ok(Self { seq, members })
+    }
+
+    /// Tells whether the ledger wrote this event about itself.
+    pub(crate) fn is_ledger_event(&self) -> bool {
+        OWN.find(self.members).is_some()
+    }
+}
+
+impl<'a> EnvelopeLine<'a> {
+    /// Parses the head and the tail of an envelope line; the members between are taken as they are.
+    pub fn parse(line: &'a [u8]) -> Result<Self, LineError> {
+        let mut slots = Commitments::default();
+        let EnvelopeHead { seq, members } = EnvelopeHead::parse(line, &mut slots)?;
         Ok(Self { seq, members, slots })
     }
 
@@ -97,16 +146,15 @@ impl<'a> EnvelopeLine<'a> {
     }
 }
 
-fn commitments(cursor: &mut Cursor<'_>) -> Result<Commitments, LineError> {
-    let mut slots = Commitments::default();
-    let mut last: Option<SlotName> = None;
+fn commitments(cursor: &mut Cursor<'_>, slots: &mut Commitments) -> Result<(), LineError> {
     if cursor.take("}") {
-        return Ok(slots);
+        return Ok(());
     }
     loop {
         cursor.text("\"")?;
         let name = slot_name(cursor)?;
-        if last >= Some(name) {
+        let last = slots.count.checked_sub(1).and_then(|last| slots.nth(last));
+        if last.is_some_and(|last| last.name >= name) {
             return Err(cursor.error("slots in their order, each once"));
         }
         cursor.text(":{\"c\":\"")?;
@@ -114,10 +162,13 @@ fn commitments(cursor: &mut Cursor<'_>) -> Result<Commitments, LineError> {
         cursor.text("\",\"n\":")?;
         let bytes = cursor.number()?;
         cursor.text("}")?;
-        slots.found[name as usize] = Some(Commitment { name, hash, bytes });
-        last = Some(name);
+        // In their order and each once, there is room for all of them.
+        if let Some(place) = slots.found.get_mut(slots.count) {
+            *place = Commitment { name, hash, bytes };
+            slots.count += 1;
+        }
         if cursor.take("}") {
-            return Ok(slots);
+            return Ok(());
         }
         cursor.text(",")?;
     }
@@ -178,6 +229,18 @@ impl<'a> SlotLine<'a> {
         let seq = cursor.number()?;
         cursor.text(",\"slot\":\"")?;
         let name = slot_name(&mut cursor)?;
+        Self::parse_rest(cursor, seq, name)
+    }
+
+    /// Parses a slot line that starts with `head`, the line up to the name of the slot; nothing if it starts otherwise.
+    pub(crate) fn parse_after(line: &'a [u8], head: &[u8], seq: u64, name: SlotName) -> Option<Self> {
+        let mut cursor = Cursor::new(Kind::Slot, line, SLOT_LINE_BYTES_MAX).ok()?;
+        let begins = cursor.bytes(head.len(), "").is_ok_and(|found| found == head);
+        let named = begins && cursor.take(name.as_str()) && cursor.take("\"");
+        named.then(|| Self::parse_rest(cursor, seq, name).ok()).flatten()
+    }
+
+    fn parse_rest(mut cursor: Cursor<'a>, seq: u64, name: SlotName) -> Result<Self, LineError> {
         cursor.text(",\"salt\":\"")?;
         let salt = cursor.base64::<16>("the base64 of a salt")?;
         cursor.text("\",\"v\":")?;
@@ -190,6 +253,14 @@ impl<'a> SlotLine<'a> {
         }
         Ok(Self { seq, name, salt, value })
     }
+}
+
+/// Writes the start of every slot line of event `seq` to `out`, up to the name of the slot.
+pub(crate) fn slot_head(out: &mut Vec<u8>, seq: u64) {
+    out.clear();
+    out.extend_from_slice(b"{\"i\":");
+    push_number(out, seq);
+    out.extend_from_slice(b",\"slot\":\"");
 }
 
 /// Appends a slot line without its newline; `value` is compact JSON text of one object, exactly the committed bytes.

@@ -124,6 +124,17 @@ impl<R: Read> Lines<R> {
 
     /// Returns the next line and stays at it.
     pub(crate) fn peek(&mut self) -> Result<Option<&[u8]>, LinesError> {
+        self.ensure()?;
+        Ok(self.line())
+    }
+
+    /// Returns the line that [`Lines::ensure`] found.
+    pub(crate) fn line(&self) -> Option<&[u8]> {
+        self.line.map(|length| &self.buffer[self.begin..self.begin + length])
+    }
+
+    /// Finds the next line, if there is one.
+    pub(crate) fn ensure(&mut self) -> Result<(), LinesError> {
         let mut searched = 0;
         while self.line.is_none() {
             let fresh = self.buffer.get(self.begin + searched..self.end).unwrap_or_default();
@@ -133,14 +144,14 @@ impl<R: Read> Lines<R> {
             }
             searched = self.end - self.begin;
             if self.ended && searched == 0 {
-                return Ok(None);
+                return Ok(());
             }
             if self.ended {
                 return Err(LinesError::Unfinished { at: self.offset });
             }
             self.fill()?;
         }
-        Ok(self.line.map(|length| &self.buffer[self.begin..self.begin + length]))
+        Ok(())
     }
 
     /// Returns the RFC 6962 leaf hash of the line that [`Lines::peek`] returned, made where it lies: its prefix takes the byte before.

@@ -8,7 +8,7 @@ use sealtrail_tlog::leaf_hash;
 use super::fold::{Fold, Part};
 use super::slots::{Found, SlotCheck};
 use super::{Context, Start};
-use crate::line::{EnvelopeLine, Kind, Line, MacLine, SlotLine};
+use crate::line::{EnvelopeHead, Kind, Line, LineError, MacLine, SlotLine};
 use crate::read::wal::{Batch, Batches, Tail};
 use crate::report::{Finding, Severity};
 
@@ -38,7 +38,6 @@ pub(super) fn verify(ctx: &Context<'_>, first: u64, file: &Arc<dyn DiskFile>, st
 /// Takes one batch whose length and CRC are right.
 fn take(fold: &mut Fold<'_>, check: &mut SlotCheck, batch: &Batch<'_>) {
     let (mut macs, mut rest) = (None, batch.lines);
-    check.begin(fold.next(), crate::line::Commitments::default());
     while let Some(length) = memchr::memchr(b'\n', rest) {
         let line = &rest[..length];
         rest = &rest[length + 1..];
@@ -63,16 +62,16 @@ fn take(fold: &mut Fold<'_>, check: &mut SlotCheck, batch: &Batch<'_>) {
     fold.out.lines.push(batch.commit_line.to_vec());
 }
 
-fn envelope(fold: &mut Fold<'_>, check: &mut SlotCheck, line: &[u8]) -> Result<(), crate::line::LineError> {
-    let parsed = EnvelopeLine::parse(line)?;
+fn envelope(fold: &mut Fold<'_>, check: &mut SlotCheck, line: &[u8]) -> Result<(), LineError> {
+    let parsed = EnvelopeHead::parse(line, &mut check.wanted)?;
     let seq = fold.next();
     if parsed.seq != seq {
         let detail = format!("event {} stands where event {seq} must be", parsed.seq);
         fold.add(Finding::fail("event-misplaced", fold.file.clone(), detail).at(seq));
     }
-    let slots = fold.envelope(line, Some(&parsed));
+    fold.envelope(line, Some(parsed));
     fold.leaf(leaf_hash(line));
-    check.begin(seq, slots);
+    check.begin(seq);
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::own::{self, Own, Says};
 use super::slots::Missing;
 use super::tiles::Fragments;
 use super::{Context, Start};
-use crate::line::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, CommitLine, Commitments, EnvelopeLine, KeyKind, MacLine, Time};
+use crate::line::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, CommitLine, EnvelopeHead, KeyKind, MacLine, Time};
 use crate::report::Finding;
 
 /// 200 findings a part: more of one file say nothing new.
@@ -144,20 +144,22 @@ impl<'c> Fold<'c> {
     }
 
     /// Takes the envelope of the next event; its leaf hash must follow by [`Fold::leaf`].
-    pub(super) fn envelope(&mut self, line: &[u8], parsed: Option<&EnvelopeLine<'_>>) -> Commitments {
-        let seq = self.next();
+    pub(super) fn envelope(&mut self, line: &[u8], parsed: Option<EnvelopeHead<'_>>) {
         self.batch_bytes += line.len() as u64 + 1;
-        let Some(parsed) = parsed else { return Commitments::default() };
-        if parsed.is_ledger_event() {
-            match own::parse(seq, line) {
-                Ok(own) => self.out.own.extend(own),
-                Err(why) => {
-                    let detail = format!("a ledger event cannot be understood: {why}");
-                    self.add(Finding::fail("ledger-event-malformed", self.file.clone(), detail).at(seq));
-                }
+        if parsed.is_some_and(|parsed| parsed.is_ledger_event()) {
+            self.own_event(line);
+        }
+    }
+
+    fn own_event(&mut self, line: &[u8]) {
+        let seq = self.next();
+        match own::parse(seq, line) {
+            Ok(own) => self.out.own.extend(own),
+            Err(why) => {
+                let detail = format!("a ledger event cannot be understood: {why}");
+                self.add(Finding::fail("ledger-event-malformed", self.file.clone(), detail).at(seq));
             }
         }
-        parsed.slots
     }
 
     /// Takes the leaf hash of the envelope.

@@ -7,7 +7,7 @@ use sealtrail_disk::{DiskFile, Open};
 use super::fold::{Fold, Part};
 use super::slots::{Found, SlotCheck, prefix};
 use super::{Context, Start};
-use crate::line::{CommitLine, Commitments, Compression, EnvelopeLine, FileSum, Kind, Line, MacLine, Manifest, SlotLine, Time};
+use crate::line::{CommitLine, Compression, EnvelopeHead, FileSum, Kind, Line, MacLine, Manifest, SlotLine, Time};
 use crate::read::lines::{Lines, LinesError, Source};
 use crate::read::parts::sealed_path;
 use crate::report::Finding;
@@ -72,8 +72,7 @@ impl Feed {
 
     /// Returns the next line; damage ends the file and is reported once.
     fn peek(&mut self, fold: &mut Fold<'_>) -> Option<&[u8]> {
-        let failed = self.lines.as_mut()?.peek().err();
-        if let Some(error) = failed {
+        if let Err(error) = self.lines.as_mut()?.ensure() {
             let why = match &error {
                 LinesError::Read { source, .. } => format!("{error}: {source}"),
                 _ => error.to_string(),
@@ -81,7 +80,7 @@ impl Feed {
             fold.add(Finding::fail("file-damaged", self.path.clone(), why).at(fold.next()));
             self.lines = None;
         }
-        self.lines.as_mut()?.peek().ok().flatten()
+        self.lines.as_ref()?.line()
     }
 
     /// Hands over the leaf hash of the current line and moves on.
@@ -204,15 +203,12 @@ impl Segment<'_, '_> {
     fn events_to(&mut self, size: u64) {
         while self.fold.next() < size {
             let seq = self.fold.next();
-            match self.envelope(seq) {
-                Some(slots) => {
-                    self.report_lost();
-                    self.slots(seq, slots);
-                }
-                None => {
-                    self.lost = Some((self.lost.map_or(seq, |(first, _)| first), seq));
-                    self.fold.missing_event();
-                }
+            if self.envelope(seq) {
+                self.report_lost();
+                self.slots(seq);
+            } else {
+                self.lost = Some((self.lost.map_or(seq, |(first, _)| first), seq));
+                self.fold.missing_event();
             }
         }
         self.report_lost();
@@ -226,45 +222,48 @@ impl Segment<'_, '_> {
         }
     }
 
-    /// Takes the envelope of event `seq`; a line of an earlier event is nobody's, one of a later event waits.
-    fn envelope(&mut self, seq: u64) -> Option<Commitments> {
+    /// Takes the envelope of event `seq`; a line of an earlier event is nobody's, one of a later event waits. False if it is not there.
+    fn envelope(&mut self, seq: u64) -> bool {
         loop {
-            let Self { fold, entries, paths: [path, _], .. } = self;
-            let line = entries.peek(fold)?;
-            match EnvelopeLine::parse(line) {
-                Ok(parsed) if parsed.seq > seq => return None,
+            let Self { fold, entries, check, paths: [path, _], .. } = self;
+            let Some(line) = entries.peek(fold) else { return false };
+            let parsed = EnvelopeHead::parse(line, &mut check.wanted);
+            match parsed {
                 Ok(parsed) if parsed.seq == seq => {
-                    let slots = fold.envelope(line, Some(&parsed));
+                    fold.envelope(line, Some(parsed));
                     entries.take_leaf(fold);
-                    return Some(slots);
+                    return true;
                 }
+                Ok(parsed) if parsed.seq > seq => return false,
                 Ok(parsed) => {
                     let detail = format!("a second envelope of event {} stands before event {seq}", parsed.seq);
                     fold.add(Finding::fail("event-extra", path.clone(), detail).at(parsed.seq));
                     fold.batch_whole = false;
+                    entries.advance();
                 }
                 Err(error) => {
+                    check.wanted.clear();
                     fold.add(Finding::fail("event-damaged", path.clone(), error.to_string()).at(seq));
                     fold.batch_whole = false;
-                    let slots = fold.envelope(line, None);
+                    fold.envelope(line, None);
                     entries.take_leaf(fold);
-                    return Some(slots);
+                    return true;
                 }
             }
-            entries.advance();
         }
     }
 
     /// Takes the slots of event `seq`.
-    fn slots(&mut self, seq: u64, wanted: Commitments) {
+    fn slots(&mut self, seq: u64) {
         let Self { fold, slots, check, paths: [_, path], .. } = self;
         if !slots.is_there() {
-            fold.batch_whole &= wanted.iter().next().is_none();
+            fold.batch_whole &= check.wanted.nth(0).is_none();
             return;
         }
-        check.begin(seq, wanted);
-        while let Some(line) = slots.peek(fold) {
-            match SlotLine::parse(line) {
+        check.begin(seq);
+        while let Some(line) = slots.peek(fold).filter(|line| !check.is_over(line)) {
+            let parsed = check.expected(line).map_or_else(|| SlotLine::parse(line), Ok);
+            match parsed {
                 Ok(slot) if slot.seq > seq => break,
                 Ok(slot) => {
                     let (length, seq, name, bytes, salt) = (line.len(), slot.seq, slot.name, slot.value.len(), slot.salt);

@@ -5,7 +5,7 @@ use sealtrail_event::SlotName;
 
 use super::fold::Fold;
 use super::own::bit;
-use crate::line::{Commitments, SLOT_LABEL, SlotLine};
+use crate::line::{Commitments, SLOT_LABEL, SlotLine, slot_head};
 use crate::report::Finding;
 
 const PREFIX_BYTES: usize = SLOT_LABEL.len() + 16;
@@ -64,44 +64,58 @@ pub(super) fn prefix(salt: &[u8; 16]) -> [u8; PREFIX_BYTES] {
     prefix
 }
 
-/// Checks slots of one event at a time.
+/// Checks slots of one event at a time, in the order of its commitments.
 pub(super) struct SlotCheck {
     file: String,
     seq: u64,
-    wanted: Commitments,
-    /// The slots still to come, as bits.
-    open: u8,
+    /// What the event commits to; parsed into here.
+    pub(super) wanted: Commitments,
+    /// How many of those have come, or cannot come any more.
+    done: usize,
+    /// How every slot line of the event starts.
+    head: Vec<u8>,
 }
 
 impl SlotCheck {
     pub(super) fn new(file: String) -> Self {
-        Self { file, seq: 0, wanted: Commitments::default(), open: 0 }
+        Self { file, seq: 0, wanted: Commitments::default(), done: 0, head: Vec::new() }
     }
 
-    /// Starts with the slots that event `seq` commits to.
-    pub(super) fn begin(&mut self, seq: u64, wanted: Commitments) {
-        self.seq = seq;
-        self.open = wanted.iter().fold(0, |bits, commitment| bits | bit(commitment.name));
-        self.wanted = wanted;
+    /// Starts with event `seq`, whose commitments are in `wanted`.
+    pub(super) fn begin(&mut self, seq: u64) {
+        (self.seq, self.done) = (seq, 0);
+        slot_head(&mut self.head, seq);
+    }
+
+    /// Tells that every slot has come and that `line` is of another event.
+    pub(super) fn is_over(&self, line: &[u8]) -> bool {
+        self.wanted.nth(self.done).is_none() && !line.starts_with(&self.head)
+    }
+
+    /// Parses the line of the slot that should come next, if it is that.
+    pub(super) fn expected<'l>(&self, line: &'l [u8]) -> Option<SlotLine<'l>> {
+        let next = self.wanted.nth(self.done)?;
+        SlotLine::parse_after(line, &self.head, self.seq, next.name)
     }
 
     /// Takes a slot line of the event; those of an event come in the order of their names.
     pub(super) fn slot(&mut self, fold: &mut Fold<'_>, slot: &Found, line_bytes: usize) {
         fold.batch_bytes += line_bytes as u64 + 1;
-        let bits = bit(slot.name);
-        let open = self.open & bits != 0 && slot.seq == self.seq;
-        let Some(commitment) = self.wanted.get(slot.name).filter(|_| open) else {
+        let mut at = self.done;
+        while slot.seq == self.seq && self.wanted.nth(at).is_some_and(|next| next.name < slot.name) {
+            at += 1;
+        }
+        let Some(commitment) = self.wanted.nth(at).filter(|next| slot.seq == self.seq && next.name == slot.name) else {
             return self.extra(fold, slot);
         };
-        // The slots before it in the order cannot come any more.
-        let skipped = self.open & (bits - 1);
-        self.open &= !(bits | skipped);
+        let good = commitment.bytes == slot.bytes as u64 && commitment.hash == slot.hash;
+        self.miss(fold, at);
+        self.done = at + 1;
         fold.out.slots += 1;
-        if commitment.bytes != slot.bytes as u64 || commitment.hash != slot.hash {
+        if !good {
             let detail = format!("slot {} is not what the envelope commits to", slot.name.as_str());
             fold.add(Finding::fail("slot-altered", self.file.clone(), detail).at(slot.seq));
         }
-        self.miss(fold, skipped);
     }
 
     /// Reports a slot line that no envelope commits to.
@@ -113,17 +127,18 @@ impl SlotCheck {
 
     /// Notes the slots that did not come.
     pub(super) fn end(&mut self, fold: &mut Fold<'_>) {
-        let open = std::mem::take(&mut self.open);
-        self.miss(fold, open);
+        self.miss(fold, usize::MAX);
+        self.wanted.clear();
+        self.done = 0;
     }
 
-    fn miss(&self, fold: &mut Fold<'_>, bits: u8) {
-        if bits == 0 {
-            return;
-        }
-        fold.batch_whole = false;
-        for name in SlotName::ALL.iter().filter(|name| bits & bit(**name) != 0) {
-            fold.out.missing.add(self.seq, *name);
+    /// Notes the slots from the first that is still awaited up to the one at `to`.
+    fn miss(&self, fold: &mut Fold<'_>, to: usize) {
+        let mut at = self.done;
+        while let Some(missed) = self.wanted.nth(at).filter(|_| at < to) {
+            fold.batch_whole = false;
+            fold.out.missing.add(self.seq, missed.name);
+            at += 1;
         }
     }
 }

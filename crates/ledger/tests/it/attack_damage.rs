@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sealtrail_disk::{Disk, Open, SimDisk};
 use sealtrail_ledger::line::Compression;
 use sealtrail_ledger::report::{Report, Severity};
+use sealtrail_ledger::verify::VerifyOptions;
 
 use crate::attack_forge::{Files, check, check_disk, disk_of, noticed, options, text};
 use crate::attack_spec::Spec;
@@ -59,6 +60,30 @@ fn every_bit_counts() {
 #[test]
 fn every_bit_counts_without_compression() {
     flip_everything(&Spec { compression: Compression::None, ..Spec::tiny(false) }, 1);
+}
+
+/// Protects the meaning of leaving file hashes out: in an uncompressed ledger nothing goes unnoticed but the two hashes themselves.
+#[test]
+fn without_file_hashes_only_those_hashes_are_unchecked() {
+    let files = Spec { compression: Compression::None, ..Spec::tiny(false) }.files();
+    let disk = disk_of(&files);
+    let fast = VerifyOptions { file_hashes: false, ..options() };
+    for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with("seg/")) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let hashes: Vec<usize> = ["\"entries\":{\"bytes\":", "\"slots\":{\"bytes\":"]
+            .iter()
+            .filter_map(|head| text.find(head).map(|at| at + text[at..].find("sha256\":\"").unwrap() + 9))
+            .collect();
+        for (at, byte) in bytes.iter().enumerate().filter(|(at, _)| at % 3 == 0) {
+            // The lowest bit of a hex digit is another hex digit.
+            put(&disk, path, at as u64, byte ^ 1);
+            let in_hash = path.ends_with(".json") && hashes.iter().any(|start| (*start..start + 64).contains(&at));
+            let unread = in_hash && (byte ^ 1).is_ascii_hexdigit();
+            let report = check_disk(&disk, &fast);
+            assert_eq!(names(&report, path), !unread, "{path} byte {at}: {}", crate::attack_forge::text(&report));
+            put(&disk, path, at as u64, *byte);
+        }
+    }
 }
 
 /// Protects the same in a ledger of several segments and epochs, at places spread over all of its bytes.
