@@ -50,7 +50,7 @@ fn main() -> ExitCode {
             say(&reason);
             ExitCode::from(BLOCK)
         }
-        Some(Answer::Retry) | None => without_recorder(&home, &conf, event, &frame, &body),
+        Some(Answer::Retry | Answer::Status(_)) | None => without_recorder(&home, &conf, event, &frame, &body),
     }
 }
 

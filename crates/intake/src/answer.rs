@@ -1,15 +1,15 @@
 //! The recorder's answer to a frame.
 //!
 //! ```text
-//!  0  1  'A' sealed, 'R' try later (spool it), 'D' not wanted, 'B' block
+//!  0  1  'A' sealed, 'R' try later (spool it), 'D' not wanted, 'B' block, 'S' status
 //!  1  8  sequence number ('A'), else 0
-//!  9  2  bytes of the reason, then the reason in UTF-8
+//!  9  2  bytes of the reason or status, then these in UTF-8
 //! ```
 
 /// Bytes of an answer without its reason.
 pub const ANSWER_HEAD_BYTES: usize = 11;
 
-/// 1 KiB: a reason is shown to a model or a person.
+/// 1 KiB: a reason is shown to a model or a person; a status has about 300 bytes.
 pub const REASON_BYTES_MAX: usize = 1024;
 
 /// What became of a delivery.
@@ -23,6 +23,8 @@ pub enum Answer {
     Discarded,
     /// The action must not go on, for this reason.
     Block(String),
+    /// How the recorder is: one JSON object.
+    Status(String),
 }
 
 impl Answer {
@@ -33,6 +35,7 @@ impl Answer {
             Self::Retry => (b'R', 0, ""),
             Self::Discarded => (b'D', 0, ""),
             Self::Block(reason) => (b'B', 0, &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]),
+            Self::Status(json) => (b'S', 0, &json[..json.floor_char_boundary(REASON_BYTES_MAX)]),
         };
         let mut out = vec![word];
         out.extend_from_slice(&seq.to_be_bytes());
@@ -54,6 +57,7 @@ impl Answer {
             b'A' => Self::Sealed(u64::from_be_bytes(seq)),
             b'D' => Self::Discarded,
             b'B' => Self::Block(String::from_utf8_lossy(reason).into_owned()),
+            b'S' => Self::Status(String::from_utf8_lossy(reason).into_owned()),
             _ => Self::Retry,
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!   0  4  "STH1"               magic and version
 //!   4  2  header bytes         whole header; what a reader does not know it skips
-//!   6  1  kind                 1 hook, 2 record
+//!   6  1  kind                 1 hook, 2 record, 3 status
 //!   7  1  zero
 //!   8 16  delivery id          UUIDv7
 //!  24  8  received             nanoseconds since 1970
@@ -71,6 +71,8 @@ pub enum Kind {
     Hook,
     /// One JSON event of Sealtrail itself (`system.audit_log_accessed`, …); taken only from the trail's owner.
     Record,
+    /// A question how the recorder is; no body. Answered only to the trail's owner.
+    Status,
 }
 
 /// One delivery without its body.
@@ -141,6 +143,7 @@ impl Frame {
         out.push(match self.kind {
             Kind::Hook => 1,
             Kind::Record => 2,
+            Kind::Status => 3,
         });
         out.push(0);
         out.extend_from_slice(&self.delivery.0);
@@ -162,6 +165,7 @@ impl Frame {
         let kind = match head[6] {
             1 => Kind::Hook,
             2 => Kind::Record,
+            3 => Kind::Status,
             other => return Err(FrameError::Kind(other)),
         };
         let body = u32_at(head, 52);

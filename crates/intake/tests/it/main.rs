@@ -52,7 +52,13 @@ fn frame_round_trip_and_damage() {
 /// Protects answers: what the daemon says is what the hook hears, and garbage means "spool it".
 #[test]
 fn answers_round_trip() {
-    for answer in [Answer::Sealed(48_213), Answer::Retry, Answer::Discarded, Answer::Block("policy 7 forbids this".into())] {
+    for answer in [
+        Answer::Sealed(48_213),
+        Answer::Retry,
+        Answer::Discarded,
+        Answer::Block("policy 7 forbids this".into()),
+        Answer::Status("{}".into()),
+    ] {
         let bytes = answer.encode();
         let head: [u8; ANSWER_HEAD_BYTES] = bytes[..ANSWER_HEAD_BYTES].try_into().unwrap();
         assert_eq!(Answer::reason_bytes(&head), bytes.len() - ANSWER_HEAD_BYTES);

@@ -1,0 +1,147 @@
+//! One connection: one frame in, one answer out, within limits of time, size and number.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use sealtrail_intake::{Answer, Frame, HEADER_BYTES, Kind, header_length};
+
+use crate::receive::Arrival;
+use crate::shared::Shared;
+use crate::side;
+use crate::socket::{self, Peer};
+
+/// 256 connections: one client runs perhaps 20 hooks at once; each costs a thread of 512 KiB of address space.
+const CONNECTIONS_MAX: usize = 256;
+
+/// 256 MiB: the bodies of all connections together; eight of the largest, or all connections with 1 MiB each.
+const BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// 3 seconds from connecting to the last byte: a hook has its whole input before it connects.
+const READ_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Accepts connections until the daemon stops.
+pub(crate) fn accept_all(shared: &Arc<Shared>, listener: &UnixListener) {
+    for stream in listener.incoming() {
+        if shared.is_stopped() {
+            return;
+        }
+        // A failed accept (too many open files) is over as soon as a connection ends; the sender waits or spools.
+        let Ok(mut stream) = stream else { continue };
+        let open = shared.connections.fetch_add(1, Ordering::SeqCst);
+        let served = Arc::clone(shared);
+        let mut spawned = Err(io::ErrorKind::WouldBlock.into());
+        if open < CONNECTIONS_MAX
+            && let Ok(own) = stream.try_clone()
+        {
+            let thread = std::thread::Builder::new().name("connection".into()).stack_size(512 * 1024);
+            spawned = thread.spawn(move || serve(&served, own));
+        }
+        if spawned.is_err() {
+            shared.sent_back.fetch_add(1, Ordering::Relaxed);
+            // The sender spools whether or not it hears this.
+            let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&Answer::Retry.encode()));
+            shared.disconnected();
+        }
+    }
+}
+
+fn serve(shared: &Shared, mut stream: UnixStream) {
+    let _open = Open(shared);
+    // A broken exchange needs no answer: the sender spools.
+    if let Ok(answer) = exchange(shared, &mut stream) {
+        let _ = stream.set_write_timeout(Some(READ_PATIENCE)).and_then(|()| stream.write_all(&answer.encode()));
+    }
+}
+
+/// Counts a connection as long as it lives, also when its thread panics.
+struct Open<'a>(&'a Shared);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.disconnected();
+    }
+}
+
+fn exchange(shared: &Shared, stream: &mut UnixStream) -> io::Result<Answer> {
+    let deadline = Instant::now() + READ_PATIENCE;
+    let peer = socket::peer(stream)?;
+    let mut head = vec![0u8; HEADER_BYTES];
+    read_exact(stream, &mut head, deadline)?;
+    let Ok(length) = header_length(&head) else { return Ok(Answer::Discarded) };
+    head.resize(length, 0);
+    read_exact(stream, &mut head[HEADER_BYTES..], deadline)?;
+    let Ok(frame) = Frame::parse(&head) else { return Ok(Answer::Discarded) };
+    let owner = peer.uid == shared.own_uid || peer.uid == 0;
+    match frame.kind {
+        Kind::Status if owner => return Ok(Answer::Status(shared.status().to_json().to_string())),
+        Kind::Status => return Ok(Answer::Discarded),
+        Kind::Record if !owner => return Ok(Answer::Discarded),
+        Kind::Hook if !shared.enabled.load(Ordering::Relaxed) => return Ok(Answer::Discarded),
+        Kind::Record | Kind::Hook => {}
+    }
+    let Some(_room) = Room::reserve(shared, frame.body as usize) else { return Ok(Answer::Retry) };
+    let body = read_body(stream, frame.body as usize, deadline)?;
+    Ok(deliver(shared, &frame, &body, peer))
+}
+
+fn deliver(shared: &Shared, frame: &Frame, body: &[u8], peer: Peer) -> Answer {
+    let wanted = if shared.side_files.load(Ordering::Relaxed) { sealtrail_capture::needs(body) } else { Vec::new() };
+    let arrival = Arrival {
+        frame,
+        body,
+        uid: peer.uid,
+        // The sender's own number as the kernel sees it from here: if the two differ, so do their pid namespaces.
+        client_pid: Some(frame.client_pid).filter(|pid| *pid != 0 && peer.pid == frame.pid),
+        side: side::read(wanted, peer.uid),
+        late_ms: None,
+    };
+    shared.accept(arrival).map_or_else(|answer| answer, |reply| shared.wait(&reply))
+}
+
+/// Room for one body within what all bodies may take.
+struct Room<'a> {
+    shared: &'a Shared,
+    bytes: usize,
+}
+
+impl<'a> Room<'a> {
+    fn reserve(shared: &'a Shared, bytes: usize) -> Option<Self> {
+        let room = Self { shared, bytes };
+        let before = shared.body_bytes.fetch_add(bytes, Ordering::SeqCst);
+        (before + bytes <= BODY_BYTES_MAX).then_some(room)
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.shared.body_bytes.fetch_sub(self.bytes, Ordering::SeqCst);
+    }
+}
+
+/// Reads a body; memory grows with what comes, not with what was promised.
+fn read_body(stream: &mut UnixStream, length: usize, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() < length {
+        let from = body.len();
+        body.resize(length.min(from + 256 * 1024), 0);
+        read_exact(stream, &mut body[from..], deadline)?;
+    }
+    Ok(body)
+}
+
+fn read_exact(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> io::Result<()> {
+    while !into.is_empty() {
+        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+        stream.set_read_timeout(Some(left.ok_or(io::ErrorKind::TimedOut)?))?;
+        match stream.read(into) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(got) => into = &mut into[got..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

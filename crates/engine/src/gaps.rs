@@ -1,0 +1,55 @@
+//! Losses that hooks counted: taken to be sealed, and set to zero once they are.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+
+use rustix::fs::{FlockOperation, OFlags};
+use sealtrail_intake::{GAP_BYTES, Gap, GapTable};
+
+use crate::home::Home;
+
+/// The counted losses, locked: no hook can count while this is held.
+pub(crate) struct HeldGaps {
+    file: File,
+    /// Every loss.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// Returns the losses that are counted and not sealed yet.
+pub fn gaps(home: &Home) -> io::Result<Vec<Gap>> {
+    let mut bytes = [0u8; GAP_BYTES];
+    match open(home) {
+        Ok(file) => file.read_exact_at(&mut bytes, 0)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(GapTable::from_bytes(&bytes).gaps())
+}
+
+/// Takes the losses and keeps the table locked; nothing when there are none, or when a hook is counting right now.
+pub(crate) fn take(home: &Home) -> io::Result<Option<HeldGaps>> {
+    if gaps(home)?.is_empty() {
+        return Ok(None);
+    }
+    let file = open(home)?;
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(None);
+    }
+    let mut bytes = [0u8; GAP_BYTES];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(Some(HeldGaps { file, gaps: GapTable::from_bytes(&bytes).gaps() }))
+}
+
+impl HeldGaps {
+    /// Sets everything to zero. Called once the losses are sealed; a crash before this seals them twice.
+    pub(crate) fn reset(self) -> io::Result<()> {
+        self.file.write_all_at(&[0u8; GAP_BYTES], 0)?;
+        self.file.sync_data()
+    }
+}
+
+fn open(home: &Home) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    File::options().read(true).write(true).custom_flags(flags).open(home.spool().join("gaps"))
+}

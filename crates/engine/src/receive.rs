@@ -1,0 +1,127 @@
+//! One delivery becomes events: known ones are recognised, new ones go through capture, all in one order.
+
+use sealtrail_capture::{Intake, Sessions, Side};
+use sealtrail_event::{AuditId, Event, EventError, FromContext, Grade, SlotName, Witness};
+use sealtrail_intake::{Frame, Kind};
+use serde_json::{Value, json};
+
+use crate::clock::{id_of, new_id, time_token};
+use crate::identity::{People, client_version};
+use crate::recent::{Known, Recent};
+use crate::settings::one;
+
+/// One delivery and what the machine knows about it.
+pub(crate) struct Arrival<'a> {
+    pub(crate) frame: &'a Frame,
+    pub(crate) body: &'a [u8],
+    /// Its sender, as the kernel says: the peer of the socket, or the owner of the spool file.
+    pub(crate) uid: u32,
+    /// The client's process, when its number means the same to us.
+    pub(crate) client_pid: Option<u32>,
+    /// Files beside it, already read.
+    pub(crate) side: Vec<Side>,
+    /// How long it waited in a spool.
+    pub(crate) late_ms: Option<u64>,
+}
+
+/// What a delivery is.
+pub(crate) enum Received {
+    /// Sealed before, its first event under this number.
+    Known(u64),
+    /// On its way to the ledger right now.
+    InFlight,
+    /// New: these events, the first under the id of the delivery.
+    Fresh(AuditId, Vec<Event>),
+    /// No event can be made of it.
+    Refused(EventError),
+}
+
+/// The state that deliveries change, one after the other.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    pub(crate) sessions: Sessions,
+    pub(crate) recent: Recent,
+    pub(crate) people: People,
+}
+
+impl Receiver {
+    pub(crate) fn new() -> Self {
+        Self { sessions: Sessions::new(), recent: Recent::default(), people: People::new() }
+    }
+
+    /// Takes a stored event into account, in the order of the ledger.
+    pub(crate) fn replay(&mut self, seq: u64, view: &Value) {
+        self.sessions.replay(view);
+        if let Some(Ok(id)) = view.get("audit_id").and_then(Value::as_str).map(AuditId::parse) {
+            self.recent.put(id, Known::Sealed(seq));
+        }
+    }
+
+    /// Remembers those of `found` that [`Recent`] had forgotten, with their numbers.
+    pub(crate) fn remember(&mut self, found: Vec<(AuditId, u64)>) {
+        for (id, seq) in found {
+            self.recent.put(id, Known::Sealed(seq));
+        }
+    }
+
+    /// Makes events of a delivery. A fresh one counts as being on its way until [`Receiver::settled`].
+    pub(crate) fn receive(&mut self, arrival: Arrival<'_>) -> Received {
+        let id = id_of(&arrival.frame.delivery);
+        match self.recent.get(&id) {
+            Some(Known::Sealed(seq)) => return Received::Known(seq),
+            Some(Known::InFlight) => return Received::InFlight,
+            None => {}
+        }
+        let events = match arrival.frame.kind {
+            Kind::Record => match self.record(&id, &arrival) {
+                Ok(event) => vec![event],
+                Err(error) => return Received::Refused(error),
+            },
+            Kind::Hook | Kind::Status => self.hook(&id, arrival),
+        };
+        self.recent.put(id.clone(), Known::InFlight);
+        Received::Fresh(id, events)
+    }
+
+    /// Notes what became of a fresh delivery: its number, or nothing when it did not reach the ledger.
+    pub(crate) fn settled(&mut self, id: &AuditId, seq: Option<u64>) {
+        match seq {
+            Some(seq) => self.recent.put(id.clone(), Known::Sealed(seq)),
+            None => self.recent.forget(id),
+        }
+    }
+
+    fn hook(&mut self, id: &AuditId, arrival: Arrival<'_>) -> Vec<Event> {
+        let Arrival { frame, body, uid, client_pid, side, late_ms } = arrival;
+        let intake = Intake {
+            user: self.people.user(uid),
+            host: self.people.host(),
+            client_version: client_version(&frame.client),
+            client_pid,
+            late_ms,
+            side,
+            ..Intake::new(id.clone(), frame.received_unix_ns, uid)
+        };
+        let mut events = sealtrail_capture::hook(body, &intake, &mut self.sessions, &mut new_id).events;
+        if frame.seen > body.len() as u64
+            && let Some(first) = events.first_mut()
+        {
+            first.put(SlotName::Content, one("input_cut", json!({ "bytes_seen": frame.seen, "bytes_kept": body.len() })));
+        }
+        events
+    }
+
+    fn record(&mut self, id: &AuditId, arrival: &Arrival<'_>) -> Result<Event, EventError> {
+        let record: Value = serde_json::from_slice(arrival.body).unwrap_or_default();
+        let recorded_at = time_token(arrival.frame.received_unix_ns).or_else(|| time_token(0)).expect("1970 can be written");
+        let context = FromContext { audit_id_if_missing: id.clone(), recorded_at, witness: Witness::Recorder, grade: Grade::Observed };
+        let mut event = Event::from_json(&record, &context)?;
+        event.envelope.audit_id = id.clone();
+        let who = json!({ "uid": arrival.uid, "user_id": self.people.user(arrival.uid), "host": self.people.host() });
+        if let Value::Object(mut who) = who {
+            who.retain(|_, value| !value.is_null());
+            event.put(SlotName::Identity, who);
+        }
+        Ok(event)
+    }
+}

@@ -1,0 +1,217 @@
+//! What the daemon's threads share, and the one way in which deliveries reach the queue.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver as Replies, sync_channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sealtrail_event::Event;
+use sealtrail_intake::Answer;
+use sealtrail_ledger::{AppendError, Gap};
+
+use crate::client::DaemonStatus;
+use crate::home::Home;
+use crate::queue::{Queue, What, Work};
+use crate::receive::{Arrival, Received, Receiver};
+use crate::sink::{NotSealed, Sink};
+
+/// 30 seconds: a disk that does not answer a sync within them is as good as gone; the sender spools, and a late success is recognised by its id.
+const SEAL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// State of a running daemon.
+pub(crate) struct Shared {
+    pub(crate) home: Home,
+    pub(crate) own_uid: u32,
+    pub(crate) started_unix_ns: u64,
+    pub(crate) queue: Queue,
+    /// The disk is full: everything is sent back until the next try.
+    pub(crate) full: AtomicBool,
+    pub(crate) enabled: AtomicBool,
+    pub(crate) side_files: AtomicBool,
+    pub(crate) connections: AtomicUsize,
+    /// Bytes of bodies that are being read or held.
+    pub(crate) body_bytes: AtomicUsize,
+    pub(crate) size: AtomicU64,
+    pub(crate) last_seal_unix_ns: AtomicU64,
+    pub(crate) sent_back: AtomicU64,
+    receiver: Mutex<Receiver>,
+    stopping: Mutex<bool>,
+    changed: Condvar,
+    trouble: Mutex<Option<AppendError>>,
+}
+
+impl Shared {
+    pub(crate) fn new(home: Home, receiver: Receiver, size: u64) -> Self {
+        Self {
+            home,
+            own_uid: rustix::process::getuid().as_raw(),
+            started_unix_ns: crate::clock::unix_ns(),
+            queue: Queue::default(),
+            full: AtomicBool::new(false),
+            enabled: AtomicBool::new(true),
+            side_files: AtomicBool::new(true),
+            connections: AtomicUsize::new(0),
+            body_bytes: AtomicUsize::new(0),
+            size: AtomicU64::new(size),
+            last_seal_unix_ns: AtomicU64::new(0),
+            sent_back: AtomicU64::new(0),
+            receiver: Mutex::new(receiver),
+            stopping: Mutex::new(false),
+            changed: Condvar::new(),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    /// Takes the state that deliveries change. A thread that panicked in it may have left half a step: then it must not be believed,
+    /// and the daemon stops.
+    pub(crate) fn receiver(&self) -> MutexGuard<'_, Receiver> {
+        self.receiver.lock().unwrap_or_else(|poisoned| {
+            self.stop();
+            poisoned.into_inner()
+        })
+    }
+
+    /// Captures a delivery and queues it; returns the answer, or where it will come.
+    pub(crate) fn accept(&self, arrival: Arrival<'_>) -> Result<Replies<Answer>, Answer> {
+        if self.is_stopped() {
+            return Err(Answer::Retry);
+        }
+        self.accept_even_late(arrival)
+    }
+
+    /// As [`Shared::accept`], also while the daemon stops: for its own last round.
+    fn accept_even_late(&self, arrival: Arrival<'_>) -> Result<Replies<Answer>, Answer> {
+        // Capture and queue under one lock: the order of the state is the order of the ledger.
+        let mut receiver = self.receiver();
+        if self.full.load(Ordering::SeqCst) || !self.queue.has_room() {
+            return Err(Answer::Retry);
+        }
+        match receiver.receive(arrival) {
+            Received::Known(seq) => Err(Answer::Sealed(seq)),
+            Received::InFlight => Err(Answer::Retry),
+            Received::Refused(error) => Err(Answer::Block(error.to_string())),
+            Received::Fresh(id, events) => Ok(self.push(What::Delivery(id, events))),
+        }
+    }
+
+    /// Waits for the answer to queued work.
+    pub(crate) fn wait(&self, reply: &Replies<Answer>) -> Answer {
+        let answer = reply.recv_timeout(SEAL_PATIENCE).unwrap_or(Answer::Retry);
+        if answer == Answer::Retry {
+            self.sent_back.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    pub(crate) fn push(&self, what: What) -> Replies<Answer> {
+        let (reply, answer) = sync_channel(1);
+        self.queue.push(Work { what, reply });
+        answer
+    }
+
+    pub(crate) fn status(&self) -> DaemonStatus {
+        DaemonStatus {
+            pid: std::process::id(),
+            started_unix_ns: self.started_unix_ns,
+            size: self.size.load(Ordering::Relaxed),
+            queue: self.queue.depth() as u64,
+            connections: self.connections.load(Ordering::Relaxed) as u64,
+            last_seal_unix_ns: self.last_seal_unix_ns.load(Ordering::Relaxed),
+            sent_back: self.sent_back.load(Ordering::Relaxed),
+            full: self.full.load(Ordering::SeqCst),
+            enabled: self.enabled.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Stops the daemon.
+    pub(crate) fn stop(&self) {
+        *self.stopping.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Stops the daemon because the ledger cannot go on.
+    pub(crate) fn fail(&self, error: AppendError) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.stop();
+    }
+
+    /// Returns why the ledger could not go on, once.
+    pub(crate) fn take_trouble(&self) -> Option<AppendError> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the daemon stops, at most `patience`; tells whether it does.
+    pub(crate) fn wait_for_stop(&self, patience: Duration) -> bool {
+        let stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(stopping, patience, |stopping| !*stopping);
+        waited.map_or(true, |(stopping, _)| *stopping)
+    }
+
+    /// Waits until no connection is open, at most `patience`.
+    pub(crate) fn wait_for_connections(&self, patience: Duration) {
+        let stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy = |_: &mut bool| self.connections.load(Ordering::SeqCst) > 0;
+        // Who is still there after that gets no answer and spools.
+        let _ = self.changed.wait_timeout_while(stopping, patience, busy);
+    }
+
+    /// Notes that a connection ended.
+    pub(crate) fn disconnected(&self) {
+        let _stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.connections.fetch_sub(1, Ordering::SeqCst);
+        self.changed.notify_all();
+    }
+}
+
+/// The daemon's queue as a place to seal, for its own rounds.
+pub(crate) struct Queued<'a>(pub(crate) &'a Shared);
+
+impl Queued<'_> {
+    fn own(&self, what: What) -> Result<(), NotSealed> {
+        if self.0.full.load(Ordering::SeqCst) {
+            return Err(NotSealed);
+        }
+        let reply = self.0.push(what);
+        match self.0.wait(&reply) {
+            Answer::Sealed(_) => Ok(()),
+            _ => Err(NotSealed),
+        }
+    }
+}
+
+impl Sink for Queued<'_> {
+    fn deliver(&mut self, arrivals: Vec<Arrival<'_>>) -> Vec<Answer> {
+        let accepted: Vec<_> = arrivals.into_iter().map(|arrival| self.0.accept_even_late(arrival)).collect();
+        accepted.into_iter().map(|accepted| accepted.map_or_else(|answer| answer, |reply| self.0.wait(&reply))).collect()
+    }
+
+    fn look(&mut self, work: &mut dyn FnMut(&mut Receiver)) {
+        work(&mut self.0.receiver());
+    }
+
+    fn conclude(&mut self, make: &mut dyn FnMut(&mut Receiver) -> Vec<Event>) -> Result<usize, NotSealed> {
+        let (count, reply) = {
+            let mut receiver = self.0.receiver();
+            if self.0.full.load(Ordering::SeqCst) {
+                return Err(NotSealed);
+            }
+            let events = make(&mut receiver);
+            if events.is_empty() {
+                return Ok(0);
+            }
+            (events.len(), self.0.push(What::Own(events)))
+        };
+        match self.0.wait(&reply) {
+            Answer::Sealed(_) => Ok(count),
+            _ => Err(NotSealed),
+        }
+    }
+
+    fn gap(&mut self, gap: Gap) -> Result<(), NotSealed> {
+        self.own(What::Gap(Box::new(gap)))
+    }
+}

@@ -1,0 +1,26 @@
+//! Where deliveries, conclusions and losses go: straight into the ledger ([`crate::Trail`]), or through the daemon's queue.
+
+use sealtrail_event::Event;
+use sealtrail_intake::Answer;
+use sealtrail_ledger::Gap;
+
+use crate::receive::{Arrival, Receiver};
+
+/// It was not sealed; it may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotSealed;
+
+/// Something that seals.
+pub(crate) trait Sink {
+    /// Seals deliveries in order and returns what became of each.
+    fn deliver(&mut self, arrivals: Vec<Arrival<'_>>) -> Vec<Answer>;
+
+    /// Works on the state: for questions, not for changes.
+    fn look(&mut self, work: &mut dyn FnMut(&mut Receiver));
+
+    /// Seals what `make` concludes from the state, and returns how many events that was.
+    fn conclude(&mut self, make: &mut dyn FnMut(&mut Receiver) -> Vec<Event>) -> Result<usize, NotSealed>;
+
+    /// Seals a record of losses.
+    fn gap(&mut self, gap: Gap) -> Result<(), NotSealed>;
+}

@@ -1,0 +1,8 @@
+//! The engine from outside: homes, the daemon on its socket, the spool, losses, crashes.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod clients;
+mod crash;
+mod daemon;
+mod kit;
+mod trail;
