@@ -36,11 +36,6 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Returns how many links there are.
-    pub(crate) fn links(&self) -> u64 {
-        (self.above.len() + 1 + self.below.len()) as u64
-    }
-
     fn push(&mut self, kind: &str, id: String, about: String, event: Option<&Value>) {
         let depth = self.above.len();
         self.above.push(Link {

@@ -1,10 +1,10 @@
 //! Which `audit.yaml` is in force.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sealtrail_config::{Loaded, Origin, Problem};
+use sealtrail_engine::{Home, find_config};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,14 +34,8 @@ pub(crate) fn candidates(home: &Path) -> Vec<PathBuf> {
 
 /// Returns the configuration in force, if there is one.
 pub(crate) fn find(home: &Path) -> Result<Option<Source>, Failure> {
-    for path in candidates(home) {
-        match fs::read_to_string(&path) {
-            Ok(text) => return Ok(Some(Source { name: path.display().to_string(), text })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::file("read", &path, &error).exit(Exit::Config)),
-        }
-    }
-    Ok(None)
+    let cwd = std::env::current_dir().ok();
+    find_config(&Home::new(home), None, cwd.as_deref()).map(|path| Source::read(&path)).transpose()
 }
 
 /// Loads the configuration in force, or the defaults.

@@ -77,6 +77,12 @@ impl Failure {
         self
     }
 
+    /// Returns the failure in one line.
+    pub(crate) fn first_line(&self) -> String {
+        let line = self.message.lines().next().unwrap_or_default();
+        self.causes.iter().fold(line.to_owned(), |line, cause| format!("{line}: {cause}"))
+    }
+
     fn add_sources(&mut self, error: &dyn Error) {
         let mut next = error.source();
         while let Some(cause) = next {
@@ -108,6 +114,17 @@ impl Failure {
         }
         Ok(())
     }
+}
+
+/// Returns an error with its causes in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
 }
 
 /// Makes text safe for a terminal but keeps its line ends, which carets under a query need.

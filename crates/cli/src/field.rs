@@ -4,10 +4,14 @@ use serde_json::Value;
 
 use crate::table::Cell;
 use crate::theme;
+use crate::visible::brief;
 use crate::when::Zone;
 
 /// The columns of a list of events when none were chosen.
 pub(crate) const DEFAULT: &[&str] = &["timestamp", "event_type", "outcome", "agent", "tool_name", "summary", "audit_id"];
+
+/// A prompt can have pages; a column shows its beginning.
+const SUMMARY_CHARS_MAX: usize = 100;
 
 /// Columns that are computed from several members.
 pub(crate) const DERIVED: &[(&str, &str)] =
@@ -26,13 +30,12 @@ pub(crate) fn at<'a>(event: &'a Value, path: &str) -> Option<&'a Value> {
 
 /// Returns a field as text: strings bare, nothing for what is absent, JSON for the rest.
 pub(crate) fn text(event: &Value, name: &str) -> String {
-    match name {
-        "agent" => return agent(event),
-        "summary" => return summary(event),
-        _ => {}
-    }
     match at(event, name) {
-        None | Some(Value::Null) => String::new(),
+        None | Some(Value::Null) => match name {
+            "agent" => agent(event),
+            "summary" => summary(event),
+            _ => String::new(),
+        },
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
@@ -42,10 +45,11 @@ pub(crate) fn text(event: &Value, name: &str) -> String {
 pub(crate) fn cell(event: &Value, name: &str, zone: &Zone) -> Cell {
     let text = text(event, name);
     match name {
-        "timestamp" | "recorded_at" => Cell::new(&zone.show(&text), theme::QUIET),
+        "timestamp" | "recorded_at" | "started" => Cell::new(&zone.show(&text), theme::QUIET),
         "event_type" => Cell::new(&text, theme::KIND),
         "outcome" | "status" | "policy_result" => Cell::new(&text, theme::of_outcome(&text)),
         "audit_id" => Cell::new(&text, theme::QUIET),
+        "summary" => Cell::new(&brief(&text, SUMMARY_CHARS_MAX), theme::PLAIN),
         _ => Cell::new(&text, theme::PLAIN),
     }
 }
@@ -77,7 +81,7 @@ const TELLING: &[&str] = &[
     "end_reason",
     "source",
     "workflow_id",
-    "user_id",
+    "subagent_id",
 ];
 
 /// Says in one line what was done to what.
@@ -88,6 +92,9 @@ pub(crate) fn summary(event: &Value) -> String {
         if !found.is_empty() {
             return found;
         }
+    }
+    if text(event, "event_type").starts_with("auth.") {
+        return [text(event, "user_id"), text(event, "source_ip")].join(" ").trim().to_owned();
     }
     if erased.is_some() {
         return "(erased)".to_owned();

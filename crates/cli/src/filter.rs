@@ -1,11 +1,58 @@
 //! The filter flags and the query become one query.
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 use sealtrail_query::{Filter, Query, QueryError, TimeError};
+use serde_json::Value;
 
 use crate::args;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::field;
+use crate::screen::Screen;
+
+/// Events by which the ledger keeps its books. Every command that opens the trail adds some, so a list would begin with them.
+const BOOKKEEPING: &[&str] = &["ledger.start", "ledger.stop", "ledger.epoch"];
+
+/// What a list shows.
+pub(crate) struct Wanted {
+    pub(crate) query: Query,
+    bookkeeping: bool,
+    hidden: Cell<u64>,
+}
+
+impl Wanted {
+    /// Tells whether an event is shown; one that only the books keep out is counted.
+    pub(crate) fn matches(&self, event: &Value) -> bool {
+        if !self.query.matches(event) {
+            return false;
+        }
+        if !self.bookkeeping && BOOKKEEPING.contains(&field::text(event, "event_type").as_str()) {
+            self.hidden.set(self.hidden.get() + 1);
+            return false;
+        }
+        true
+    }
+
+    /// Leaves out nothing that matches.
+    pub(crate) fn show_everything(&mut self) {
+        self.bookkeeping = true;
+    }
+
+    /// Says what was left out.
+    pub(crate) fn tell(&self, screen: &mut Screen) {
+        if self.hidden.get() > 0 {
+            screen.say(&format!("left out: {} starts, stops and epochs of the ledger (--bookkeeping shows them)", self.hidden.get()));
+        }
+    }
+}
+
+/// Returns what the flags and the text mean at `now`. Whoever asks for the ledger's events gets all of them.
+pub(crate) fn wanted(flags: &args::Filter, text: Option<&str>, now: Timestamp) -> Result<Wanted, Failure> {
+    let named = flags.event_type.is_some() || text.is_some_and(|text| text.contains("ledger"));
+    Ok(Wanted { query: build(flags, text, now)?, bookkeeping: flags.bookkeeping || named, hidden: Cell::new(0) })
+}
 
 /// Returns the query that the flags and the text mean at `now`.
 pub(crate) fn build(flags: &args::Filter, text: Option<&str>, now: Timestamp) -> Result<Query, Failure> {
@@ -19,10 +66,14 @@ pub(crate) fn build(flags: &args::Filter, text: Option<&str>, now: Timestamp) ->
         ("agent_id", &flags.agent_id),
         ("tool_name", &flags.tool),
         ("outcome", &flags.outcome),
+        ("project_id", &flags.project_id),
+        ("application_id", &flags.application_id),
+        ("model", &flags.model),
+        ("department", &flags.department),
     ];
-    for (field, value) in fields {
+    for (name, value) in fields {
         let Some(value) = value else { continue };
-        filter.any_of(field, [value.as_str()]).map_err(|error| wrong_query(&error, value))?;
+        filter.any_of(name, [value.as_str()]).map_err(|error| wrong_query(&error, value))?;
     }
     if let Some(since) = &flags.since {
         filter.since(since).map_err(|error| wrong_time("--since", &error))?;

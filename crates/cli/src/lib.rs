@@ -20,6 +20,7 @@ mod field;
 mod filter;
 mod home;
 mod progress;
+mod record;
 mod reference;
 mod rows;
 mod run;

@@ -28,6 +28,12 @@ impl Rows {
         Self { output: screen.output(), fields, zone, table, written: 0, columns: screen.columns, flush_each: false }
     }
 
+    /// Writes a table, whatever was asked for: as a part of prose.
+    pub(crate) fn into_table(mut self) -> Self {
+        self.output = Output::Table;
+        self
+    }
+
     /// Writes each event through at once, for `tail -f`.
     pub(crate) fn flush_each(mut self) -> Self {
         self.flush_each = true;

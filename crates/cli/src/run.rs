@@ -82,6 +82,12 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         }
         Command::Version => cmd::version::run(call),
         Command::Audit(command) => dispatch(call, command.plain()),
-        _ => Err(Failure::new("missing", Exit::Failed, "this command is not built yet")),
+        Command::Daemon(_) => cmd::daemon::run(call),
+        Command::Status => cmd::status::run(call),
+        Command::Doctor => cmd::doctor::run(call),
+        Command::VerifyIntegrity(args) => cmd::verify::run(call, &args),
+        Command::Erase(args) => cmd::erase::run(call, &args),
+        Command::Import(command) => cmd::import::run(call, &command),
+        Command::Demo(args) => cmd::demo::run(call, &args),
     }
 }

@@ -1,6 +1,6 @@
 //! The story of one session: its events joined into actions, agents and turns. Pure: events in, a story out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -68,17 +68,19 @@ impl Story {
         if !child.is_empty() {
             let agent = self.agents.entry(child).or_default();
             let call = text(view, "tool_use_id");
-            match text(view, "event_type").as_str() {
-                "agent.subagent_spawned" => {
+            match (text(view, "phase").is_empty(), text(view, "event_type").as_str()) {
+                // A call of a tool that names the agent it started: who called is the parent.
+                (false, _) => agent.parent = agent.parent.take().or_else(|| Some(text(view, "agent_id"))),
+                (true, "agent.subagent_spawned") => {
                     agent.started = true;
                     agent.kind = text(view, "agent_type");
-                    let parent = text(view, "parent_agent_id");
-                    if !parent.is_empty() {
-                        agent.parent = Some(parent);
-                    }
                 }
-                "agent.subagent_finished" => agent.finished = true,
-                _ => agent.parent = agent.parent.take().or_else(|| Some(text(view, "agent_id"))),
+                (true, "agent.subagent_finished") => agent.finished = true,
+                (true, _) => {}
+            }
+            let parent = text(view, "parent_agent_id");
+            if !parent.is_empty() && text(view, "phase").is_empty() {
+                agent.parent = Some(parent);
             }
             if !call.is_empty() {
                 agent.call = agent.call.take().or(Some(call));
@@ -140,8 +142,10 @@ impl Action {
         if self.event.is_some() {
             return String::new();
         }
-        let judged = self.verdicts.iter().chain(&self.outcome).chain(&self.intent).map(|event| text(event, "policy_result"));
-        judged.filter(|word| !word.is_empty() && word != "not_evaluated").last().unwrap_or_else(|| "not_evaluated".to_owned())
+        // The latest word counts.
+        let mut judged =
+            self.outcome.iter().chain(self.verdicts.iter().rev()).chain(&self.intent).map(|event| text(event, "policy_result"));
+        judged.find(|word| !word.is_empty() && word != "not_evaluated").unwrap_or_else(|| "not_evaluated".to_owned())
     }
 
     /// Returns the event type: of the outcome, else what the intent said it would be.
@@ -184,5 +188,42 @@ impl Action {
             }
         }
         line
+    }
+}
+
+/// Counts tool calls and how many ended in a way that somebody saw.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls {
+    open: BTreeSet<String>,
+    ended: u64,
+    unknown: u64,
+}
+
+impl Calls {
+    /// Takes in the next event.
+    pub(crate) fn add(&mut self, view: &Value) {
+        let call = text(view, "tool_use_id");
+        match text(view, "phase").as_str() {
+            _ if call.is_empty() => {}
+            "intent" => {
+                self.open.insert(call);
+            }
+            "outcome" => {
+                self.open.remove(&call);
+                self.ended += 1;
+                self.unknown += u64::from(text(view, "outcome") == "unknown");
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns how many calls there were.
+    pub(crate) fn total(&self) -> u64 {
+        self.ended + self.open.len() as u64
+    }
+
+    /// Returns how many calls have no end that somebody saw, running ones among them.
+    pub(crate) fn unknown(&self) -> u64 {
+        self.unknown + self.open.len() as u64
     }
 }

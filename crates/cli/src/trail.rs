@@ -1,44 +1,109 @@
 //! The trail as a reader sees it: opened, and what waited in the spool sealed first.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use sealtrail_disk::RealDisk;
+use sealtrail_engine::Home;
 use sealtrail_event::AuditId;
 use sealtrail_ledger::prove::{ProveError, Prover};
 use sealtrail_ledger::read::{ReadError, Reader, Stored};
 use sealtrail_tlog::Seq;
 
+use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home;
 use crate::run::Call;
 
-/// A trail that is open for reading.
-pub(crate) struct Trail {
-    pub(crate) home: PathBuf,
-    pub(crate) reader: Reader,
-}
-
-/// Opens the trail of the home; with no daemon running, the spool is drained first.
-pub(crate) fn open(call: &mut Call) -> Result<Trail, Failure> {
-    let home = home::find(&call.global)?;
-    let ledger = home.join("ledger");
-    if !ledger.join("log.json").exists() {
-        return Err(Failure::new("home.missing", Exit::Failed, format!("there is no trail in {}", home.display()))
-            .hint("make one: sealtrail init")
-            .hint("or name another folder: --home DIR, or SEALTRAIL_HOME"));
-    }
-    let reader = Reader::open(Arc::new(RealDisk::default()), &ledger).map_err(|error| unreadable(&error))?;
-    Ok(Trail { home, reader })
-}
-
 /// 2.5 s: a checkpoint is published at most a second after an event, on a busy disk a little later.
 const PUBLISH_WAIT: Duration = Duration::from_millis(2_500);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// A trail that is open for reading.
+pub(crate) struct Trail {
+    pub(crate) home: Home,
+    pub(crate) reader: Reader,
+    pub(crate) access: Access,
+}
+
+/// Who records that the trail is read.
+pub(crate) enum Access {
+    /// The daemon.
+    Daemon,
+    /// This command, which holds the ledger.
+    Writer(Box<sealtrail_engine::Trail>),
+    /// It is done.
+    Nobody,
+    /// Nobody can, and why.
+    Refused(String),
+}
+
+/// Opens the trail of the home; with no daemon running, the spool is drained first.
+pub(crate) fn open(call: &mut Call) -> Result<Trail, Failure> {
+    let home = Home::new(home::find(&call.global)?);
+    if !home.exists() {
+        return Err(missing(home.path()));
+    }
+    let access = writer(call, &home)?;
+    let reader = Reader::open(Arc::new(RealDisk), &home.ledger()).map_err(|error| unreadable(&error))?;
+    Ok(Trail { home, reader, access })
+}
+
+/// Opens the writer when no daemon has it: what waits in the spool becomes readable, and the reading can be recorded.
+fn writer(call: &mut Call, home: &Home) -> Result<Access, Failure> {
+    if daemon_answers(home) {
+        return Ok(Access::Daemon);
+    }
+    let loaded = config::load(home.path())?;
+    match sealtrail_engine::Trail::open(home, &loaded) {
+        Ok((mut writer, opened)) => {
+            if opened.drained.sealed > 0 {
+                call.screen.say(&format!("{} events that waited in the spool were sealed", opened.drained.sealed));
+            }
+            if let Err(error) = writer.tick() {
+                call.screen.warn(&format!("no checkpoint could be published: {error}"));
+            }
+            Ok(Access::Writer(Box::new(writer)))
+        }
+        Err(error) if error.is_locked() => Ok(Access::Refused("another command has the trail open".to_owned())),
+        Err(error) => Ok(Access::Refused(crate::failure::chain(&error))),
+    }
+}
+
+/// Tells whether a daemon of this trail is running.
+pub(crate) fn daemon_answers(home: &Home) -> bool {
+    !matches!(sealtrail_engine::status(home), Ok(None))
+}
+
+/// Makes the failure of a home without a trail.
+pub(crate) fn missing(home: &Path) -> Failure {
+    Failure::new("home.missing", Exit::Failed, format!("there is no trail in {}", home.display()))
+        .hint("make one: sealtrail init")
+        .hint("or name another folder: --home DIR, or SEALTRAIL_HOME")
+}
+
+/// A command that ends early still gives the ledger back in order.
+impl Drop for Trail {
+    fn drop(&mut self) {
+        if let Access::Writer(writer) = std::mem::replace(&mut self.access, Access::Nobody) {
+            // The failure that ends the command is shown; the next opening recovers what this one left.
+            let _ = writer.close();
+        }
+    }
+}
+
 impl Trail {
+    /// Seals what has come into the spool since, when no daemon does.
+    pub(crate) fn catch_up(&mut self, call: &mut Call) -> Result<(), Failure> {
+        let waits = sealtrail_engine::spool_depth(&self.home).is_ok_and(|depth| depth.records > 0);
+        if waits && let Access::Writer(writer) = writer(call, &self.home)? {
+            writer.close().map_err(|error| crate::record::refused(&error))?;
+        }
+        Ok(())
+    }
+
     /// Waits until a checkpoint covers `size` events; `false` when none did in time.
     pub(crate) fn wait_for_checkpoint(&self, size: u64) -> bool {
         let covered = || Prover::new(&self.reader).is_ok_and(|prover| prover.checkpoint().size.0 >= size);
@@ -52,11 +117,6 @@ impl Trail {
             let _ = pause.recv_timeout(LOOK_EVERY);
         }
         true
-    }
-
-    /// Seals what has come into the spool since, when no daemon does.
-    pub(crate) fn catch_up(&mut self, _call: &mut Call) -> Result<(), Failure> {
-        Ok(())
     }
 
     /// Finds an event by its audit id, or by its number in the ledger.

@@ -36,14 +36,6 @@ impl Zone {
         let zone = if self.0 == TimeZone::UTC { "Z".to_owned() } else { zoned.strftime("%:z").to_string() };
         format!("{}{zone}", zoned.strftime("%Y-%m-%d %H:%M:%S%.3f"))
     }
-
-    /// Shows the time of day only.
-    pub(crate) fn clock(&self, recorded: &str) -> String {
-        match recorded.parse::<Timestamp>() {
-            Ok(at) => at.to_zoned(self.0.clone()).strftime("%H:%M:%S%.3f").to_string(),
-            Err(_) => recorded.to_owned(),
-        }
-    }
 }
 
 /// Says a number of seconds in words, to one unit.

@@ -67,6 +67,21 @@ pub(crate) struct Filter {
     /// How it ended: pending, success, failure, denied, error, unknown
     #[arg(long, value_name = "WORD")]
     pub(crate) outcome: Option<String>,
+    /// The project
+    #[arg(long, value_name = "ID", alias = "project")]
+    pub(crate) project_id: Option<String>,
+    /// The application that called the model
+    #[arg(long, value_name = "ID")]
+    pub(crate) application_id: Option<String>,
+    /// The model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// The department of the person
+    #[arg(long, value_name = "NAME")]
+    pub(crate) department: Option<String>,
+    /// Show the ledger's own starts, stops and epochs too
+    #[arg(long)]
+    pub(crate) bookkeeping: bool,
     /// From this time: `2026-03-01`, `"2 weeks ago"`, `24h`, `yesterday 14:00`
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
@@ -129,22 +144,30 @@ pub(crate) struct Verify {
     /// File with the verifier key that must have signed it
     #[arg(long, value_name = "FILE")]
     pub(crate) vkey: Option<PathBuf>,
+    /// File with a checkpoint of this log that was kept elsewhere: a ledger that was put back to before it fails
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Vec<PathBuf>,
     /// File with the escrowed K_0, to check the HMAC of every event
     #[arg(long, value_name = "FILE")]
     pub(crate) mac_key: Option<PathBuf>,
 }
 
+/// `session list`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SessionList {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// At most this many sessions
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) limit: u64,
+}
+
 /// `session …`
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "one value a process")]
 pub(crate) enum SessionCommand {
     /// List the sessions, newest first
-    List {
-        #[command(flatten)]
-        filter: Filter,
-        /// At most this many sessions
-        #[arg(long, default_value_t = 100, value_name = "N")]
-        limit: u64,
-    },
+    List(SessionList),
     /// Show the timeline of one session: one line an action
     Show {
         /// Session id, or `last`

@@ -3,7 +3,7 @@
 use sealtrail_ledger::read::Stored;
 use serde_json::{Value, json};
 
-use crate::access::{self, Access};
+use crate::access;
 use crate::args::Get;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,14 +18,13 @@ const VALUE_CHARS_MAX: usize = 400;
 
 pub(crate) fn run(call: &mut Call, args: &Get) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
-    let stored = trail.find(&args.audit_id)?;
+    let stored = access::find(call, &mut trail, "get", &args.audit_id)?;
     trail.wait_for_checkpoint(stored.seq.0 + 1);
     if call.screen.is_prose() {
         prose(call, &trail, &stored)?
     } else {
         machine(call, &trail, &stored)?
     }
-    access::note(call, &mut trail, &Access { command: "get", query: &args.audit_id, count: 1 })?;
     Ok(Exit::Yes)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::access::{self, Access};
+use crate::access;
 use crate::args::{CheckpointCommand, Output, Prove};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -11,7 +11,7 @@ use crate::trail;
 
 pub(crate) fn run(call: &mut Call, args: &Prove) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
-    let stored = trail.find(&args.audit_id)?;
+    let stored = access::find(call, &mut trail, "prove", &args.audit_id)?;
     trail.wait_for_checkpoint(stored.seq.0 + 1);
     match call.screen.output() {
         Output::Json | Output::Ndjson => {
@@ -23,7 +23,6 @@ pub(crate) fn run(call: &mut Call, args: &Prove) -> Result<Exit, Failure> {
             write!(call.screen.out(), "{}", proof.to_text())?;
         }
     }
-    access::note(call, &mut trail, &Access { command: "prove", query: &args.audit_id, count: 1 })?;
     Ok(Exit::Yes)
 }
 

@@ -12,16 +12,19 @@ use crate::cmd::query;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field;
-use crate::filter;
+use crate::filter::{self, Wanted};
 use crate::progress::Progress;
 use crate::rows::Rows;
 use crate::run::Call;
 use crate::trail::{self, Trail};
 
 pub(crate) fn run(call: &mut Call, args: &Search) -> Result<Exit, Failure> {
-    let wanted = filter::build(&args.filter, args.query.as_deref(), Timestamp::now())?;
+    let mut wanted = filter::wanted(&args.filter, args.query.as_deref(), Timestamp::now())?;
+    if args.all {
+        wanted.show_everything();
+    }
     if args.explain {
-        return query::explain(call, &wanted);
+        return query::explain(call, &wanted.query);
     }
     if args.proof && !call.screen.wants_json() {
         return Err(Failure::usage("a seal needs a format that can hold it").hint("add --output json or --output ndjson"));
@@ -29,10 +32,14 @@ pub(crate) fn run(call: &mut Call, args: &Search) -> Result<Exit, Failure> {
     if args.proof && !args.fields.is_empty() {
         return Err(Failure::usage("a seal proves whole events: --proof and --fields exclude each other"));
     }
-    call.screen.detail(&format!("query: {wanted}"));
+    call.screen.detail(&format!("query: {}", wanted.query));
     let mut trail = trail::open(call)?;
-    let found = list(call, &trail, args, &wanted)?;
-    access::note(call, &mut trail, &Access { command: "search", query: &wanted.to_string(), count: found.written })?;
+    let mut found = Found::default();
+    // Noted before the result is looked at: what a reader saw before it went away was read.
+    let listed = list(call, &trail, args, &wanted, &mut found);
+    access::note(call, &mut trail, &Access { command: "search", query: &wanted.query.to_string(), count: found.written });
+    listed?;
+    wanted.tell(&mut call.screen);
     if found.cut {
         call.screen.warn(&format!("stopped at --limit {}: there may be more; raise the limit, or use --all", args.limit));
     }
@@ -46,13 +53,14 @@ pub(crate) fn run(call: &mut Call, args: &Search) -> Result<Exit, Failure> {
     Ok(if args.require_match && found.written == 0 { Exit::None } else { Exit::Yes })
 }
 
+#[derive(Default)]
 struct Found {
     written: u64,
     cut: bool,
     unsealed: u64,
 }
 
-fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &sealtrail_query::Query) -> Result<Found, Failure> {
+fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &mut Found) -> Result<(), Failure> {
     let mut rows = Rows::new(&call.screen, columns(&args.fields), call.zone.clone());
     let limit = if args.all { u64::MAX } else { args.limit };
     let size = trail.reader.size().0;
@@ -62,8 +70,6 @@ fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &sealtrail_query:
     }
     let mut prover = if args.proof { Some(Prover::new(&trail.reader).map_err(|error| trail::unproved(&error))?) } else { None };
     let mut seen = 0u64;
-    let mut unsealed = 0u64;
-    let mut cut = false;
     let events: Box<dyn Iterator<Item = _> + '_> =
         if args.oldest_first { Box::new(trail.reader.iter(Seq(0))) } else { Box::new(trail.reader.iter_back()) };
     for stored in events {
@@ -77,24 +83,24 @@ fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &sealtrail_query:
             continue;
         }
         if rows.written() == limit {
-            cut = true;
+            found.cut = true;
             break;
         }
         if let Some(prover) = &mut prover {
             view["seal"] = match prover.seal(&stored) {
                 Err(ProveError::NotPublished { .. }) => {
-                    unsealed += 1;
+                    found.unsealed += 1;
                     Value::Null
                 }
                 sealed => sealed.map_err(|error| trail::unproved(&error))?,
             };
         }
         shaped(&mut view, &args.fields, call.screen.output());
+        found.written += 1;
         rows.event(call.screen.out(), &view)?;
     }
     progress.finish();
-    rows.finish(call.screen.out())?;
-    Ok(Found { written: rows.written(), cut, unsealed })
+    Ok(rows.finish(call.screen.out())?)
 }
 
 /// Returns the columns that were asked for, in canonical names.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use sealtrail_ledger::read::Reader;
 use sealtrail_tlog::Seq;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::field::text;
 use crate::filter;
 use crate::rows::Rows;
 use crate::run::Call;
-use crate::story::Story;
+use crate::story::{Calls, Story};
 use crate::trail::{self, Trail};
 
 const LIST: &[&str] = &["started", "session_id", "user_id", "events", "calls", "unknown", "state"];
@@ -24,7 +25,7 @@ const TIMELINE_WHOLE: &[&str] =
 
 pub(crate) fn run(call: &mut Call, command: &SessionCommand) -> Result<Exit, Failure> {
     match command {
-        SessionCommand::List { filter, limit } => list(call, filter, *limit),
+        SessionCommand::List(args) => list(call, &args.filter, args.limit),
         SessionCommand::Show { id } => show(call, id),
     }
 }
@@ -36,8 +37,7 @@ struct Summary {
     started: String,
     user: String,
     events: u64,
-    calls: u64,
-    ended_calls: u64,
+    calls: Calls,
     end: Option<String>,
 }
 
@@ -58,12 +58,12 @@ fn list(call: &mut Call, flags: &Filter, limit: u64) -> Result<Exit, Failure> {
     let mut newest: Vec<(String, Summary)> = sessions.into_iter().collect();
     newest.sort_by_key(|(_, summary)| std::cmp::Reverse(summary.first));
     let total = newest.len() as u64;
+    access::note(call, &mut trail, &Access { command: "session list", query: &wanted.to_string(), count: total.min(limit) });
     let mut rows = Rows::new(&call.screen, LIST.iter().map(|name| (*name).to_owned()).collect(), call.zone.clone());
     for (id, summary) in newest.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
         rows.event(call.screen.out(), &summary.line(&id))?;
     }
     rows.finish(call.screen.out())?;
-    access::note(call, &mut trail, &Access { command: "session list", query: &wanted.to_string(), count: rows.written() })?;
     if total > limit {
         call.screen.warn(&format!("{limit} of {total} sessions shown; raise --limit to see more"));
     }
@@ -76,11 +76,7 @@ impl Summary {
         if self.user.is_empty() {
             self.user = text(view, "user_id");
         }
-        match text(view, "phase").as_str() {
-            "intent" if !text(view, "tool_use_id").is_empty() => self.calls += 1,
-            "outcome" if text(view, "outcome") != "unknown" => self.ended_calls += 1,
-            _ => {}
-        }
+        self.calls.add(view);
         match text(view, "event_type").as_str() {
             "session.ended" => self.end = Some(text(view, "end_reason")),
             "session.started" => self.end = None,
@@ -95,8 +91,8 @@ impl Summary {
             Some(reason) => reason.clone(),
         };
         json!({
-            "started": self.started, "session_id": id, "user_id": self.user, "events": self.events, "calls": self.calls,
-            "unknown": self.calls.saturating_sub(self.ended_calls), "state": state,
+            "started": self.started, "session_id": id, "user_id": self.user, "events": self.events, "calls": self.calls.total(),
+            "unknown": self.calls.unknown(), "state": state,
         })
     }
 }
@@ -105,20 +101,24 @@ fn show(call: &mut Call, id: &str) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
     let id = if id == "last" { last(&trail)? } else { id.to_owned() };
     let story = load(&trail, &id)?;
+    let count = story.actions.iter().map(|action| action.events().count() as u64).sum();
+    access::note(call, &mut trail, &Access { command: "session show", query: &format!("session_id={id}"), count });
     if story.actions.is_empty() {
         return Err(Failure::new("session.missing", Exit::Failed, format!("no session {id} in the trail"))
             .hint("list them: sealtrail session list"));
     }
-    timeline(call, &story)?;
-    let count = story.actions.iter().map(|action| action.events().count() as u64).sum();
-    access::note(call, &mut trail, &Access { command: "session show", query: &format!("session_id={id}"), count })?;
+    timeline(call, &story, false)?;
     Ok(Exit::Yes)
 }
 
-/// Writes the timeline of a session: one line an action.
-pub(crate) fn timeline(call: &mut Call, story: &Story) -> Result<(), Failure> {
-    let names = if call.screen.columns.is_some() || call.screen.is_table() { TIMELINE } else { TIMELINE_WHOLE };
+/// Writes the timeline of a session: one line an action; `in_prose` is always a table.
+pub(crate) fn timeline(call: &mut Call, story: &Story, in_prose: bool) -> Result<(), Failure> {
+    let table = in_prose || call.screen.is_table();
+    let names = if table { TIMELINE } else { TIMELINE_WHOLE };
     let mut rows = Rows::new(&call.screen, names.iter().map(|name| (*name).to_owned()).collect(), call.zone.clone());
+    if table {
+        rows = rows.into_table();
+    }
     let all = call.global.verbose > 0 || call.screen.wants_json();
     for action in story.actions.iter().filter(|action| all || action.is_told()) {
         rows.event(call.screen.out(), &action.line())?;
@@ -126,14 +126,19 @@ pub(crate) fn timeline(call: &mut Call, story: &Story) -> Result<(), Failure> {
     rows.finish(call.screen.out())?;
     let calls = story.actions.iter().filter(|action| !action.call.is_empty());
     let unknown = calls.clone().filter(|action| action.outcome_word() == "unknown").count();
-    call.screen.say(&format!("{} calls, {unknown} with unknown outcome, {} subagents", calls.count(), story.agents.len()));
+    call.screen.say(&format!("calls {}, of these with unknown outcome {unknown}; subagents {}", calls.count(), story.agents.len()));
     Ok(())
 }
 
 /// Loads every event of a session, in the order of the ledger, without the outputs of tools.
 pub(crate) fn load(trail: &Trail, id: &str) -> Result<Story, Failure> {
+    load_from(&trail.reader, id)
+}
+
+/// As [`load`], from a ledger that no home belongs to.
+pub(crate) fn load_from(reader: &Reader, id: &str) -> Result<Story, Failure> {
     let mut story = Story::default();
-    for stored in trail.reader.iter(Seq(0)) {
+    for stored in reader.iter(Seq(0)) {
         let stored = stored.map_err(|error| trail::unreadable(&error))?;
         // Looked for in the bytes first: most events are of other sessions.
         if !contains(&stored.envelope, id) {

@@ -5,7 +5,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sealtrail_query::Query;
 use sealtrail_tlog::Seq;
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -16,7 +15,7 @@ use crate::args::Tail;
 use crate::cmd::search;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::filter;
+use crate::filter::{self, Wanted};
 use crate::rows::Rows;
 use crate::run::Call;
 use crate::trail::{self, Trail};
@@ -25,9 +24,10 @@ use crate::trail::{self, Trail};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) fn run(call: &mut Call, args: &Tail) -> Result<Exit, Failure> {
-    let wanted = filter::build(&args.filter, args.query.as_deref(), Timestamp::now())?;
+    let wanted = filter::wanted(&args.filter, args.query.as_deref(), Timestamp::now())?;
     let mut trail = trail::open(call)?;
     let newest = newest(&trail, &wanted, args.lines)?;
+    access::note(call, &mut trail, &Access { command: "tail", query: &wanted.query.to_string(), count: newest.len() as u64 });
     let mut rows = Rows::new(&call.screen, search::columns(&args.fields), call.zone.clone());
     if args.follow {
         rows = rows.flush_each();
@@ -36,15 +36,15 @@ pub(crate) fn run(call: &mut Call, args: &Tail) -> Result<Exit, Failure> {
         rows.event(call.screen.out(), view)?;
     }
     let mut next = trail.reader.size().0;
-    access::note(call, &mut trail, &Access { command: "tail", query: &wanted.to_string(), count: rows.written() })?;
     if args.follow {
         follow(call, &mut trail, &wanted, &mut rows, &mut next)?;
     }
     rows.finish(call.screen.out())?;
+    wanted.tell(&mut call.screen);
     Ok(if args.follow { Exit::Interrupted } else { Exit::Yes })
 }
 
-fn newest(trail: &Trail, wanted: &Query, lines: u64) -> Result<VecDeque<Value>, Failure> {
+fn newest(trail: &Trail, wanted: &Wanted, lines: u64) -> Result<VecDeque<Value>, Failure> {
     let mut newest = VecDeque::new();
     for stored in trail.reader.iter_back() {
         if newest.len() as u64 == lines {
@@ -58,7 +58,7 @@ fn newest(trail: &Trail, wanted: &Query, lines: u64) -> Result<VecDeque<Value>, 
     Ok(newest)
 }
 
-fn follow(call: &mut Call, trail: &mut Trail, wanted: &Query, rows: &mut Rows, next: &mut u64) -> Result<(), Failure> {
+fn follow(call: &mut Call, trail: &mut Trail, wanted: &Wanted, rows: &mut Rows, next: &mut u64) -> Result<(), Failure> {
     let stop = interrupted()?;
     loop {
         match stop.recv_timeout(LOOK_EVERY) {

@@ -6,7 +6,7 @@ use sealtrail_ledger::read::Stored;
 use sealtrail_tlog::Seq;
 use serde_json::{Value, json};
 
-use crate::access::{self, Access};
+use crate::access;
 use crate::args::Trace;
 use crate::chain::{self, Chain, Link};
 use crate::cmd::session;
@@ -24,7 +24,7 @@ const ABOUT_CHARS_MAX: usize = 100;
 
 pub(crate) fn run(call: &mut Call, args: &Trace) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
-    let stored = trail.find(&args.audit_id)?;
+    let stored = access::find(call, &mut trail, "trace-chain", &args.audit_id)?;
     let view = stored.view();
     let session = text(&view, "session_id");
     let chain =
@@ -35,7 +35,6 @@ pub(crate) fn run(call: &mut Call, args: &Trace) -> Result<Exit, Failure> {
         let columns = call.screen.columns.unwrap_or(usize::MAX);
         prose(call.screen.out(), &chain, &text(&view, "audit_id"), columns)?;
     }
-    access::note(call, &mut trail, &Access { command: "trace-chain", query: &args.audit_id, count: chain.links() })?;
     Ok(Exit::Yes)
 }
 

@@ -61,10 +61,11 @@ pub(crate) fn uninstall(text: &str) -> Result<Edit, Failure> {
             property.remove();
         }
     }
-    if changed > 0 && hooks.properties().is_empty() {
-        if let Some(property) = top.get("hooks") {
-            property.remove();
-        }
+    if changed > 0
+        && hooks.properties().is_empty()
+        && let Some(property) = top.get("hooks")
+    {
+        property.remove();
     }
     let new = if changed == 0 { text.to_owned() } else { root.to_string() };
     checked(text, new, changed)
@@ -159,10 +160,10 @@ fn others(text: &str) -> Result<Value, Failure> {
         groups.retain(|group| group.get("hooks").and_then(Value::as_array).is_none_or(|handlers| !handlers.is_empty()));
     }
     hooks.retain(|_, groups| groups.as_array().is_none_or(|groups| !groups.is_empty()));
-    if hooks.is_empty() {
-        if let Some(top) = value.as_object_mut() {
-            top.remove("hooks");
-        }
+    if hooks.is_empty()
+        && let Some(top) = value.as_object_mut()
+    {
+        top.remove("hooks");
     }
     Ok(value)
 }

@@ -4,3 +4,4 @@ mod arguments;
 mod reference;
 mod run;
 mod settings;
+mod trail;

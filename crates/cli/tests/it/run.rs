@@ -20,7 +20,15 @@ pub(crate) struct Ran {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    /// A machine on the file system of the build, so that programs can be linked onto it.
+    pub(crate) fn beside_the_build() -> Self {
+        Self::in_folder(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
+    }
+
+    fn in_folder(folder: tempfile::TempDir) -> Self {
         std::fs::create_dir(folder.path().join("work")).unwrap();
         Self { folder }
     }
@@ -53,17 +61,23 @@ impl Machine {
         self.program(Path::new(env!("CARGO_BIN_EXE_sealtrail")), args)
     }
 
+    /// Prepares a program with this machine's environment only.
+    pub(crate) fn command(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(self.path("work")).env_clear().env("HOME", self.folder.path()).env("PATH", "/usr/bin:/bin");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a shell script in which `sealtrail` is the program.
+    pub(crate) fn script(&self, script: &str) -> Ran {
+        let script = format!("sealtrail() {{ '{}' \"$@\"; }}; {script}", env!("CARGO_BIN_EXE_sealtrail"));
+        self.program(Path::new("/bin/bash"), &["-o", "pipefail", "-c", &script])
+    }
+
     /// Runs a program with this machine's environment only.
     pub(crate) fn program(&self, program: &Path, args: &[&str]) -> Ran {
-        let out = Command::new(program)
-            .args(args)
-            .current_dir(self.path("work"))
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let out = self.command(program, args).output().unwrap();
         let text = |bytes: Vec<u8>| self.filtered(&String::from_utf8(bytes).unwrap());
         Ran { exit: out.status.code().unwrap(), stdout: text(out.stdout), stderr: text(out.stderr) }
     }
@@ -71,6 +85,8 @@ impl Machine {
     /// Replaces what differs from run to run by a word.
     fn filtered(&self, text: &str) -> String {
         let binaries = Path::new(env!("CARGO_BIN_EXE_sealtrail")).parent().unwrap().display().to_string();
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let text = text.replace(&format!(" on {}", host.trim()), " on [HOST]");
         let text = text.replace(&self.folder.path().display().to_string(), "[HOME]").replace(&binaries, "[BIN]");
         crate::run::filter(&text)
     }

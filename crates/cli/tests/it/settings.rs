@@ -8,10 +8,11 @@ use crate::run::{Machine, Ran};
 
 /// A machine with both programs in one folder, as after an installation. The hook is never started here.
 fn installed() -> (Machine, std::path::PathBuf) {
-    let machine = Machine::new();
+    let machine = Machine::beside_the_build();
     machine.write("bin/sealtrail-hook", "");
     let program = machine.path("bin/sealtrail");
-    std::fs::copy(env!("CARGO_BIN_EXE_sealtrail"), &program).unwrap();
+    // Linked, not copied: a copy that another test's child still holds open for writing cannot be started.
+    std::fs::hard_link(env!("CARGO_BIN_EXE_sealtrail"), &program).unwrap();
     (machine, program)
 }
 
