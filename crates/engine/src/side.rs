@@ -24,3 +24,31 @@ fn read_one(wanted: SideFile, uid: u32) -> Option<Side> {
     file.take(wanted.bytes_max).read_to_end(&mut bytes).ok()?;
     Some(Side { path: wanted.path, bytes, size_bytes: about.len() })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::symlink;
+
+    use sealtrail_capture::{SideFile, SideKind};
+
+    /// Protects files that the sender may not read: only a regular file of the sender is taken, no link, no folder, no pipe, no other's; and it is bounded.
+    #[test]
+    fn only_the_senders_own_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = rustix::process::getuid().as_raw();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let wanted = |path: String| vec![SideFile { kind: SideKind::ToolOutput, path, bytes_max: 4 }];
+        std::fs::write(path("file"), "content").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        let side = super::read(wanted(path("file")), own);
+        assert_eq!((side[0].bytes.as_slice(), side[0].size_bytes), (&b"cont"[..], 7));
+        assert!(super::read(wanted(path("file")), own + 1).is_empty());
+        for name in ["link", "", "missing"] {
+            assert!(super::read(wanted(path(name)), own).is_empty(), "{name}");
+        }
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
+        assert!(super::read(wanted(path("pipe")), own).is_empty());
+    }
+}

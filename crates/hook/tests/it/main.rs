@@ -1,6 +1,8 @@
 //! The hook binary from outside: no recorder, a recorder that answers, one that hangs, and a spool that cannot be written.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod recorder;
+
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
