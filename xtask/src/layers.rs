@@ -8,6 +8,7 @@ use serde_json::Value;
 /// Layer of each crate; a dependency must lie in a lower layer. `None`: development only, may use anything and is used by nothing shipped.
 const LAYERS: &[(&str, Option<u8>)] = &[
     ("sealtrail-event", Some(0)),
+    ("sealtrail-intake", Some(0)),
     ("sealtrail-tlog", Some(0)),
     ("sealtrail-disk", Some(1)),
     ("sealtrail-query", Some(1)),
@@ -22,15 +23,13 @@ const LAYERS: &[(&str, Option<u8>)] = &[
 ];
 
 /// Crates that must stay pure: what they must not depend on, directly.
-const PURE: &[&str] = &["sealtrail-event", "sealtrail-tlog", "sealtrail-query", "sealtrail-capture"];
+const PURE: &[&str] = &["sealtrail-event", "sealtrail-intake", "sealtrail-tlog", "sealtrail-query", "sealtrail-capture"];
 const IMPURE: &[&str] = &["getrandom", "rand", "rustix", "tokio", "signal-hook", "tempfile", "walkdir"];
 
 /// Returns a sentence for every dependency that points the wrong way and every crate without a layer.
 pub(crate) fn problems(root: &Path) -> Vec<String> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(root)
-        .output();
+    let output =
+        Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root).output();
     let Ok(output) = output else { return vec!["cannot run cargo metadata".to_owned()] };
     let Ok(metadata) = serde_json::from_slice::<Value>(&output.stdout) else {
         return vec!["cargo metadata printed no JSON".to_owned()];
@@ -60,7 +59,9 @@ fn check(package: &Value, problems: &mut Vec<String>) {
             (Some(own), Some(Some(other))) if other >= own => {
                 problems.push(format!("{name} (layer {own}) must not depend on {on} (layer {other})"));
             }
-            (Some(own), Some(None)) => problems.push(format!("{name} (layer {own}) must not depend on {on}, which is for development only")),
+            (Some(own), Some(None)) => {
+                problems.push(format!("{name} (layer {own}) must not depend on {on}, which is for development only"))
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 //! the product only from outside (`cargo metadata`, source text, built binaries) or through the crates' public API.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task runner talks to its caller")]
 
+mod bench;
 mod features;
 mod layers;
 mod tidy;
@@ -9,7 +10,7 @@ mod tidy;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask check | layers | tidy | features";
+const USAGE: &str = "usage: cargo xtask check | layers | tidy | features | bench NAME";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
         Some("layers") => layers::problems(&root),
         Some("tidy") => tidy::problems(&root),
         Some("features") => features::problems(&root),
+        Some("bench") => bench::start(&root, &words[1..]).err().into_iter().collect(),
+        Some("measure") => bench::measure(&root, &words[1..]).err().into_iter().collect(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(64);

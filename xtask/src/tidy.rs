@@ -11,7 +11,11 @@ const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "
 
 /// `(text, where it is allowed, why)`: things that only one place may name. Tests are exempt.
 const ONLY_IN: &[(&str, &[&str], &str)] = &[
-    ("std::fs", &["crates/disk/", "crates/engine/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"], "files are opened by disk, and by the edges"),
+    (
+        "std::fs",
+        &["crates/disk/", "crates/engine/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
+        "files are opened by disk, and by the edges",
+    ),
     ("SystemTime::now", &["crates/engine/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"], "time is an argument"),
     ("Instant::now", &["crates/engine/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"], "time is an argument"),
     ("Timestamp::now", &["crates/engine/", "crates/cli/", "crates/testkit/", "xtask/"], "time is an argument"),
@@ -49,7 +53,9 @@ fn check(name: &str, text: &str, problems: &mut Vec<String>) {
     let lines = text.lines().count();
     let head: String = text.lines().take(12).collect();
     if lines > FILE_LINES_MAX && !head.contains("Long because") {
-        problems.push(format!("{name} has {lines} lines, the limit is {FILE_LINES_MAX}: split it by job, or say `Long because …` in its first comment"));
+        problems.push(format!(
+            "{name} has {lines} lines, the limit is {FILE_LINES_MAX}: split it by job, or say `Long because …` in its first comment"
+        ));
     }
     if name.ends_with("src/lib.rs") && !text.starts_with("//! ") {
         problems.push(format!("{name} does not open with the crate's one sentence"));
