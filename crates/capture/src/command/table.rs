@@ -1,0 +1,258 @@
+//! The table of programs: one row says how a program's words are to be read. Add a row to add a program.
+
+use super::options::Options;
+use super::walk::Walk;
+use super::wrap::Call;
+use super::{cloud, data, files, git, net, packages, script};
+
+/// How the words of a program are read.
+pub(super) enum Tell {
+    /// Operands are files; the event type and the verb are given.
+    Files(&'static str, &'static str),
+    /// Like `Files`, but the first operand is a pattern or a program, unless one of these options gives it.
+    FilesAfter(&'static str, &'static str, &'static [&'static str]),
+    /// A function tells.
+    By(fn(&mut Walk, &Call<'_>, &Options<'_>)),
+    /// `tool.command` with the first operand as `subcommand`.
+    Subcommand,
+    /// No effect beside its output.
+    Quiet,
+}
+
+/// Programs, the options that take the next word, and how the rest is read.
+pub(super) struct Row {
+    names: &'static [&'static str],
+    values: &'static str,
+    tell: Tell,
+}
+
+const READ: &str = "data.file_read";
+const WRITE: &str = "data.file_write";
+const DELETE: &str = "data.file_delete";
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    // Reading
+    row(&["cat", "tac", "nl", "less", "more", "most", "bat", "batcat", "zcat", "gzcat", "bzcat", "xzcat", "zstdcat", "zless", "rev", "expand",
+          "fmt", "fold", "od", "hexdump", "strings", "xxd", "hd", "cksum", "md5sum", "sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum",
+          "b2sum", "shasum", "md5", "wc", "file", "stat", "comm", "join", "paste", "cmp", "uniq", "tsort", "pr", "glow", "csvlook", "xsv", "view"],
+        "-w -b -s -n -N -j -t -A -f -l -c -a --lines", Tell::Files(READ, "read")),
+    row(&["head", "tail"], "-n -c --lines --bytes -s --pid", Tell::Files(READ, "read")),
+    row(&["cut"], "-d -f -c -b --delimiter --fields --characters --bytes", Tell::Files(READ, "read")),
+    row(&["column"], "-t -s -o -c -N -R", Tell::Files(READ, "read")),
+    row(&["base64", "base32"], "-w -b -i -o --wrap", Tell::Files(READ, "read")),
+    row(&["diff", "colordiff", "sdiff", "diff3", "vimdiff", "icdiff"], "-U -C -I -x --unified --context --exclude", Tell::Files(READ, "read")),
+    row(&["sort"], "-k -t -o -S -T --key --output", Tell::By(files::sort)),
+    row(&["shuf"], "-n -i -o", Tell::By(files::sort)),
+    row(&["ls", "ll", "la", "exa", "eza", "lsd", "dir", "tree", "du"], "-I -L -d --max-depth -P", Tell::By(files::list)),
+    row(&["find", "gfind"], "", Tell::By(files::find)),
+    row(&["fd", "fdfind"], "-e -t -E -d -x -X --extension --type --exclude --max-depth", Tell::By(files::search_folder)),
+    row(&["grep", "egrep", "fgrep", "zgrep", "ggrep"],
+        "-e -f -A -B -C -m -D -d --regexp --file --max-count --after-context --before-context --context",
+        Tell::FilesAfter(READ, "search", &["-e", "-f", "--regexp", "--file"])),
+    row(&["rg", "ag", "ack", "ugrep"],
+        "-e -f -A -B -C -m -g -t -T -M -j -d -r --regexp --file --glob --type --type-not --max-count --max-depth --replace --sort",
+        Tell::FilesAfter(READ, "search", &["-e", "-f", "--regexp", "--file", "--files"])),
+    row(&["awk", "gawk", "mawk", "nawk"], "-F -v -f --field-separator --assign --file", Tell::By(files::awk)),
+    row(&["jq", "gojq", "jaq"], "-f --from-file --indent --tab -L", Tell::By(files::jq)),
+    row(&["yq", "dasel", "xmllint", "xq", "tomlq"], "-f -o -p --xpath", Tell::By(files::jq)),
+    row(&["sed", "gsed"], "-e -f -l --expression --file", Tell::By(files::sed)),
+    // Writing
+    row(&["tee", "sponge"], "", Tell::By(files::tee)),
+    row(&["touch"], "-d -t -r --date --reference", Tell::Files(WRITE, "touch")),
+    row(&["truncate", "fallocate"], "-s -r -l -o --size --length", Tell::Files(WRITE, "truncate")),
+    row(&["mkdir", "mkfifo", "mktemp"], "-m -p -t --mode --tmpdir", Tell::By(files::make)),
+    row(&["chmod"], "--reference", Tell::FilesAfter(WRITE, "chmod", &["--reference"])),
+    row(&["chown", "chgrp"], "--reference --from", Tell::FilesAfter(WRITE, "chown", &["--reference"])),
+    row(&["chattr", "setfacl", "xattr"], "-m -x -M -w -d", Tell::FilesAfter(WRITE, "attributes", &["-m", "-x", "-w", "-d"])),
+    row(&["cp", "gcp", "install", "ginstall"], "-t -S -m -o -g --target-directory --suffix --mode --owner --group", Tell::By(files::copy)),
+    row(&["mv", "gmv", "rename"], "-t -S --target-directory --suffix", Tell::By(files::relocate)),
+    row(&["ln"], "-t -S --target-directory", Tell::By(files::link)),
+    row(&["dd"], "", Tell::By(files::dd)),
+    row(&["split", "csplit"], "-l -b -n -a -f", Tell::By(files::split)),
+    row(&["patch"], "-i -p -d -o -r --input --strip --directory", Tell::By(files::patch)),
+    row(&["vi", "vim", "nvim", "nano", "emacs", "ed", "ex", "pico", "micro", "code", "subl"], "-c -S -u", Tell::Files(WRITE, "edit")),
+    row(&["tar", "gtar", "bsdtar"], "-f -C -T -X --file --directory --exclude --files-from", Tell::By(files::tar)),
+    row(&["zip", "7z", "7za", "rar"], "-x -i -P", Tell::By(files::zip)),
+    row(&["unzip", "unrar"], "-d -x -P", Tell::By(files::unzip)),
+    row(&["gzip", "gunzip", "bzip2", "bunzip2", "xz", "unxz", "zstd", "unzstd", "lz4", "pigz"], "-S -o -T", Tell::Files(WRITE, "compress")),
+    row(&["prettier", "black", "gofmt", "rustfmt", "isort", "clang-format", "dos2unix", "unix2dos"], "--config -l --line-length", Tell::By(files::formatter)),
+    // Deleting
+    row(&["rm", "grm", "unlink", "srm", "trash", "trash-put", "gio-trash"], "", Tell::By(files::remove)),
+    row(&["rmdir"], "", Tell::Files(DELETE, "delete")),
+    row(&["shred", "wipe"], "-n -s --iterations --size", Tell::Files(DELETE, "shred")),
+    // Repositories
+    row(&["git"], "", Tell::By(git::git)),
+    row(&["gh", "glab", "hub", "tea"], "-R --repo", Tell::By(git::forge)),
+    row(&["svn", "hg"], "", Tell::By(git::other)),
+    // Clouds and infrastructure
+    row(&["aws", "awslocal"], "", Tell::By(cloud::aws)),
+    row(&["gcloud", "az", "oci", "ibmcloud", "doctl", "hcloud", "linode-cli", "scw", "aliyun"], "", Tell::By(cloud::words)),
+    row(&["gsutil", "s3cmd", "mc", "rclone", "azcopy", "s5cmd"], "", Tell::By(cloud::storage)),
+    row(&["kubectl", "oc", "k", "k9s", "kustomize", "minikube", "kind", "eksctl"], "", Tell::By(cloud::kubectl)),
+    row(&["terraform", "tofu", "terragrunt", "pulumi", "cdk", "cdktf", "serverless", "sls", "sam", "packer", "vagrant", "ansible", "ansible-playbook",
+          "helm", "helmfile", "argocd", "flux", "nomad", "consul", "vault", "bao"], "", Tell::By(cloud::tool)),
+    row(&["docker", "podman", "nerdctl", "docker-compose", "podman-compose", "buildah", "skopeo", "crane"], "", Tell::By(cloud::container)),
+    row(&["flyctl", "fly", "vercel", "netlify", "heroku", "wrangler", "supabase", "firebase", "railway", "render"], "", Tell::By(cloud::tool)),
+    // Databases
+    row(&["psql", "pgcli"], "-c -f -h -p -U -d -o -v -F -R -P -T --command --file --host --port --username --dbname --output --set", Tell::By(data::psql)),
+    row(&["mysql", "mariadb", "mycli"], "-e -h -P -u -D -S --execute --host --port --user --database", Tell::By(data::mysql)),
+    row(&["sqlite3", "duckdb", "litecli"], "-c -cmd -init -separator -s", Tell::By(data::sqlite)),
+    row(&["mongosh", "mongo"], "--eval --host --port -u -p --username --password --authenticationDatabase", Tell::By(data::mongo)),
+    row(&["redis-cli", "valkey-cli"], "-h -p -a -n -u --user --pass", Tell::By(data::redis)),
+    row(&["clickhouse-client", "clickhouse", "sqlcmd", "cqlsh", "snowsql", "trino", "presto", "bq", "isql", "influx", "usql"],
+        "-q -Q -e -h -S -d -U -P -f -u -p -k --query --host --database --user --password --file --execute", Tell::By(data::other)),
+    row(&["pg_dump", "pg_dumpall", "mysqldump", "mariadb-dump", "mongodump", "mongoexport", "sqlite3_dump"],
+        "-h -p -P -U -u -d -f -n -t --host --port --username --user --dbname --db --uri --file --out -o --collection --result-file -r", Tell::By(data::dump)),
+    row(&["pg_restore", "mongorestore", "mongoimport", "createdb", "dropdb", "redis-server"],
+        "-h -p -U -d --host --port --username --dbname --db --uri --collection", Tell::By(data::restore)),
+    // Network
+    row(&["curl"], net::CURL_VALUES, Tell::By(net::curl)),
+    row(&["wget", "wget2"], "-O -o -P -U -t -T -i -a -e --output-document --header --user --password --post-data --post-file --method --body-data --body-file --timeout --tries --user-agent --directory-prefix", Tell::By(net::wget)),
+    row(&["http", "https", "xh", "xhs", "httpie"], "-a -A -o -s --auth --output --session --style --timeout", Tell::By(net::httpie)),
+    row(&["aria2c", "axel", "lynx", "w3m", "links", "open", "xdg-open"], "-o -d -x -s --dir --out", Tell::By(net::fetch)),
+    row(&["ssh", "autossh", "mosh"], "-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w", Tell::By(net::ssh)),
+    row(&["scp"], "-c -F -i -J -l -o -P -S", Tell::By(net::transfer)),
+    row(&["rsync"], "-e -f -T -B -M --rsh --exclude --include --filter --exclude-from --include-from --files-from --bwlimit --port --password-file --rsync-path", Tell::By(net::transfer)),
+    row(&["sftp", "ftp", "lftp", "telnet", "nc", "ncat", "netcat", "socat", "openssl"],
+        "-p -i -w -s -q -e -c -o -P -connect -servername -in -out", Tell::By(net::connect)),
+    row(&["ping", "ping6", "traceroute", "mtr", "dig", "nslookup", "host", "whois", "nmap", "drill"], "-c -i -W -t -p -n", Tell::By(net::lookup)),
+    // Packages
+    row(&["npm", "pnpm", "yarn", "bun", "cnpm"], "--prefix --registry -C --cwd --filter -F -w --workspace", Tell::By(packages::javascript)),
+    row(&["npx", "bunx", "pnpx"], "-p --package -c --call", Tell::By(packages::run_once)),
+    row(&["uvx", "pipx"], "--from --with --python", Tell::By(packages::run_once)),
+    row(&["pip", "pip3", "poetry", "pdm", "conda", "mamba", "micromamba", "pipenv", "easy_install", "uv"],
+        "-r -c -e -i -t -n -p --requirement --constraint --index-url --extra-index-url --target --find-links --editable --name --channel --group --python", Tell::By(packages::python)),
+    row(&["apt", "apt-get", "aptitude", "dnf", "yum", "zypper", "apk", "brew", "snap", "port", "choco", "winget", "scoop", "flatpak", "nix-env", "dpkg", "rpm", "emerge", "xbps-install", "opkg"],
+        "-t -o -c --target-release --option --repo", Tell::By(packages::system)),
+    row(&["pacman", "yay", "paru"], "", Tell::By(packages::pacman)),
+    row(&["gem", "bundle", "bundler", "composer", "mix", "hex", "nuget", "dotnet", "cpan", "cpanm", "luarocks", "opam", "cabal", "stack", "helm-plugin"],
+        "-v --version --source -s", Tell::By(packages::language)),
+    row(&["cargo"], "--manifest-path -p --package --features --target --git --branch --rev --tag --path --version --registry", Tell::By(packages::cargo)),
+    row(&["go"], "-o -tags -run -count", Tell::By(packages::go)),
+    // Scripts
+    row(&["bash", "sh", "zsh", "dash", "ksh", "ash", "fish"], "-o -O -c --rcfile --init-file", Tell::By(script::shell)),
+    row(&["eval"], "", Tell::By(script::eval)),
+    row(&["source", "."], "", Tell::By(script::source)),
+    row(&["trap"], "", Tell::By(script::trap)),
+    row(&["python", "python2", "python3", "pypy3", "ipython"], "-c -m -W -X -Q", Tell::By(script::python)),
+    row(&["node", "nodejs", "ruby", "perl", "php", "deno", "tsx", "ts-node", "lua", "Rscript", "osascript", "pwsh", "powershell", "tclsh", "julia", "elixir", "groovy", "swift"],
+        "-e --eval -p --print -r --require -c -I -M -C -Command --loader --import", Tell::By(script::interpreter)),
+    // Others
+    row(&["cd", "pushd", "popd"], "", Tell::By(script::change_folder)),
+    row(&["printenv", "set", "export", "declare", "typeset"], "", Tell::By(script::variables)),
+    row(&["make", "gmake", "just", "task", "gradle", "gradlew", "mvn", "mvnw", "cmake", "ninja", "bazel", "tox", "nox", "systemctl", "service", "launchctl", "crontab",
+          "kill", "pkill", "killall", "useradd", "userdel", "usermod", "passwd", "mount", "umount", "iptables", "ufw", "reboot", "shutdown", "claude"],
+        "-C -f -j -u -s --directory --file --user --signal", Tell::Subcommand),
+    row(&["echo", "printf", "true", "false", ":", "test", "[", "[[", "((", "sleep", "exit", "return", "wait", "read", "shift", "break", "continue", "umask", "ulimit", "let",
+          "type", "which", "whereis", "hash", "pwd", "date", "whoami", "id", "uname", "hostname", "basename", "dirname", "realpath", "readlink", "seq", "tr", "yes", "local",
+          "unset", "readonly", "alias", "unalias", "shopt", "clear", "tput", "history", "jobs", "fg", "bg", "disown", "nproc", "uptime", "free", "df", "ps", "top", "htop",
+          "pgrep", "lsof", "groups", "tty", "cal", "bc", "expr", "factor", "arch", "locale", "sync", "for", "select", "case", "mapfile", "readarray", "getopts", "complete"],
+        "", Tell::Quiet),
+];
+
+const fn row(names: &'static [&'static str], values: &'static str, tell: Tell) -> Row {
+    Row { names, values, tell }
+}
+
+/// Tells what a program does by its row; a program without one is a `tool.command`.
+pub(super) fn tell(walk: &mut Walk, call: &Call<'_>) {
+    let Some(row) = ROWS.iter().find(|row| row.names.contains(&call.program)) else { return unknown(walk, call) };
+    let options = Options::parse(call.words, row.values);
+    match row.tell {
+        Tell::Files(event_type, action) => files::each(walk, event_type, action, &options.operands),
+        Tell::FilesAfter(event_type, action, given) => {
+            let skip = usize::from(!options.has(given)).min(options.operands.len());
+            files::each(walk, event_type, action, &options.operands[skip..]);
+            if options.operands.len() == skip && !call.piped && call.fed.is_none() && call.program != "chmod" {
+                files::searched_here(walk, call, &options);
+            }
+        }
+        Tell::By(tell) => tell(walk, call, &options),
+        Tell::Subcommand => {
+            let subcommand = options.operands.first().map(|word| word.text.clone());
+            if let Some(action) = walk.add("tool.command", "execute", "command", Some(call.program.to_owned()), true) {
+                action.detail.extend(subcommand.filter(|text| is_plain(text)).map(|text| ("subcommand", text)));
+            }
+        }
+        Tell::Quiet => walk.quiet(call.program),
+    }
+}
+
+/// A program that the table does not know; one that is written as a path is a script.
+pub(super) fn unknown(walk: &mut Walk, call: &Call<'_>) {
+    let written = &call.written.text;
+    if written.contains('/') && !written.starts_with('-') {
+        let target = walk.path(written);
+        walk.add("tool.script", "execute", "script", Some(target), !call.written.uncertain);
+        return;
+    }
+    let target = if is_program(written) { written.clone() } else { call.program.chars().take(64).collect() };
+    walk.add("tool.command", "execute", "command", Some(target), !call.written.uncertain);
+}
+
+/// `env` or `printenv` alone: all variables are shown.
+pub(super) fn environment(walk: &mut Walk, program: &str) {
+    if let Some(action) = walk.add("tool.command", "execute", "command", Some(program.to_owned()), true) {
+        action.detail.insert("reads", "environment".to_owned());
+    }
+}
+
+fn is_program(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A short plain word: a verb, not a value.
+pub(super) fn is_plain(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:.".contains(&b))
+}
+
+/// A command that runs another one.
+pub(super) struct Wrapper {
+    pub(super) names: &'static [&'static str],
+    /// Options that take the next word.
+    pub(super) values: &'static str,
+    /// Words between the options and the command (`timeout 5 cmd`).
+    pub(super) operands: usize,
+    pub(super) how: How,
+}
+
+/// What a wrapper changes.
+#[derive(Clone, Copy)]
+pub(super) enum How {
+    Plain,
+    /// `env`: variables in front of the command, or a list of variables.
+    Environment,
+    /// `sudo`, `doas`: another user.
+    Root,
+    /// `su -c script`.
+    RootShell,
+    /// `xargs`: operands come from the input.
+    Input,
+}
+
+#[rustfmt::skip]
+const WRAPPERS: &[Wrapper] = &[
+    wrapper_row(&["sudo", "doas", "pkexec"], "-u -g -h -p -C -T -D -R -r -t -U --user --group --host --prompt --chdir", 0, How::Root),
+    wrapper_row(&["su", "runuser"], "-c -s -u -g --command --shell", 0, How::RootShell),
+    wrapper_row(&["env"], "-u -C -S --unset --chdir --split-string", 0, How::Environment),
+    wrapper_row(&["time", "nohup", "setsid", "command", "builtin", "caffeinate", "chronic", "unbuffer", "proxychains", "proxychains4", "torsocks", "fakeroot", "rtk"], "-f -o", 0, How::Plain),
+    wrapper_row(&["exec"], "-a", 0, How::Plain),
+    wrapper_row(&["nice"], "-n --adjustment", 0, How::Plain),
+    wrapper_row(&["ionice"], "-c -n -p --class --classdata", 0, How::Plain),
+    wrapper_row(&["timeout", "gtimeout"], "-k -s --kill-after --signal", 1, How::Plain),
+    wrapper_row(&["stdbuf"], "-i -o -e --input --output --error", 0, How::Plain),
+    wrapper_row(&["strace", "ltrace"], "-o -e -p -s --trace", 0, How::Plain),
+    wrapper_row(&["watch"], "-n --interval", 0, How::Plain),
+    wrapper_row(&["chroot", "flock"], "-w -E --wait --timeout", 1, How::Plain),
+    wrapper_row(&["xargs", "gxargs", "parallel"], "-n -I -P -L -d -a -s -E -j --max-args --max-procs --replace --delimiter --arg-file --jobs", 0, How::Input),
+];
+
+const fn wrapper_row(names: &'static [&'static str], values: &'static str, operands: usize, how: How) -> Wrapper {
+    Wrapper { names, values, operands, how }
+}
+
+/// The wrapper of this name.
+pub(super) fn wrapper(program: &str) -> Option<&'static Wrapper> {
+    WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program))
+}
