@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
-"""Fills a small tmpfs under a trail and shows that nothing acknowledged is lost and nothing missing is silent. Needs root.
+"""Fills a small file system under a trail and shows that nothing acknowledged is lost and nothing missing is silent.
 
     check_full_disk.py --bin DIR
 
-With fail mode `continue` the hook must exit 0 and the loss must be sealed as a gap once there is room; with `block` the hook
-must stop the tool call (exit 2) with a reason.
+Each scenario gets its own tmpfs with little more than the trail's preallocated room, and a filler file takes the rest. Hooks
+of 200 KB go on until one of them can be recorded nowhere, and then some more. Checked, with a daemon and with the spool alone:
+
+  - `continue`: every hook exits 0; `block`: a PreToolUse that cannot be recorded exits 2 and says why, other hooks exit 0;
+  - while the disk is full, the daemon still seals a record that says so, from its reserve;
+  - once there is room: every acknowledged call is in the trail, every other one is counted in sealed gaps, the next hook is
+    recorded, and the trail verifies.
+
+The mounts live in a mount namespace of their own. Where neither root nor a user namespace can mount, it says so and exits 0.
 """
 import argparse
 import json
@@ -15,96 +22,200 @@ import sys
 import tempfile
 import time
 
-SIZE = "64m"
 CALL = {"session_id": "11111111-2222-4333-8444-555555555555", "transcript_path": "/nowhere/t.jsonl", "cwd": "/nowhere",
-        "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "echo hi"}}
+        "hook_event_name": "PreToolUse", "tool_name": "Bash"}
+SETTINGS = {
+    "continue": "  fail_mode:\n    default: continue\n",
+    "block": "  fail_mode:\n    default: continue\n    tool_invocation: block\n",
+}
+# 20 MiB: the ledger's 16 MiB of preallocated room, its reserve of 1 MiB, and a little for everything else.
+SIZE = 20 * 1024 * 1024
+PAYLOAD = "x" * 200_000
+HOOKS_MAX = 300
+AFTER_THE_FIRST_LOSS = 20
+PATIENCE = 10
 
 
 def run(command, **kwargs):
     return subprocess.run([str(part) for part in command], text=True, capture_output=True, **kwargs)
 
 
+def until(condition):
+    """Waits until something holds; tells whether it came to be."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def fill(path):
-    with open(path, "wb") as handle:
-        block = b"\0" * 65536
-        try:
-            while True:
-                handle.write(block)
-                handle.flush()
-        except OSError:
-            pass
+    """Writes until not one more byte fits."""
+    with open(path, "wb", buffering=0) as handle:
+        for size in (65536, 4096, 1):
+            try:
+                while handle.write(b"\0" * size):
+                    pass
+            except OSError:
+                continue
 
 
-def hook(binaries, home, number):
-    return run([binaries / "sealtrail-hook", "--home", home], input=json.dumps({**CALL, "tool_use_id": f"toolu_{number:06}"}))
+class Trail:
+    """A trail on the small file system, as its users see it."""
+
+    def __init__(self, binaries, home):
+        self.binaries, self.home, self.daemon = binaries, home, None
+
+    def sealtrail(self, *words):
+        return run([self.binaries / "sealtrail", "--home", self.home, *words])
+
+    def hook(self, number, payload=PAYLOAD, **more):
+        call = {**CALL, "tool_use_id": f"toolu_{number:06}", "tool_input": {"command": f"echo {payload}"}, **more}
+        return run([self.binaries / "sealtrail-hook", "--home", self.home], input=json.dumps(call))
+
+    def counted(self):
+        """Returns how many losses the hooks have counted and nobody has sealed: 64 slots of 64 bytes, the count at byte 40."""
+        table = (self.home / "spool/gaps").read_bytes()
+        return sum(int.from_bytes(table[at + 40:at + 48], "big") for at in range(0, len(table), 64))
+
+    def spooled(self):
+        return sum(path.stat().st_size for path in (self.home / "spool").glob("*.spool"))
+
+    def sealed_gap_in_plain_sight(self):
+        """Looks for the record in the bytes of the ledger: nothing that writes is asked."""
+        return any(b'"event_type":"ledger.gap"' in path.read_bytes() for path in (self.home / "ledger/wal").iterdir())
+
+    def start(self):
+        self.daemon = subprocess.Popen([str(self.binaries / "sealtrail"), "--home", str(self.home), "daemon"],
+                                       stderr=subprocess.DEVNULL)
+        if not until((self.home / "run/sealtrail.sock").exists):
+            raise SystemExit("the daemon makes no socket")
+
+    def stop(self):
+        self.daemon.terminate()
+        status = self.daemon.wait(PATIENCE)
+        self.daemon = None
+        return status
+
+    def search(self, kind):
+        found = self.sealtrail("search", "--event-type", kind, "--all", "-o", "ndjson")
+        if found.returncode != 0:
+            raise SystemExit(f"search exits {found.returncode}: {found.stderr}")
+        return [json.loads(line) for line in found.stdout.splitlines()]
 
 
-def search(binaries, home, *flags):
-    found = run([binaries / "sealtrail", "--home", home, "search", *flags, "--all", "-o", "ndjson"])
-    return [json.loads(line) for line in found.stdout.splitlines()]
-
-
-def scenario(binaries, home, mode):
-    failed = []
-    made = run([binaries / "sealtrail", "--home", home, "init", "--no-input", "--no-hooks"])
+def play(trail, mode, with_daemon):
+    """Runs one scenario and returns the sentences that say what went wrong."""
+    made = trail.sealtrail("init", "--no-input", "--no-hooks")
     if made.returncode != 0:
         return [f"init exits {made.returncode}: {made.stderr}"]
-    config = home / "audit.yaml"
-    config.write_text(f"audit:\n  enabled: true\n  fail_mode:\n    default: {mode}\n")
-    daemon = subprocess.Popen([str(binaries / "sealtrail"), "--home", str(home), "daemon"], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not (home / "run/sealtrail.sock").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    kept = [n for n in range(5) if hook(binaries, home, n).returncode == 0]
-    filler = home / "filler"
+    (trail.home / "audit.yaml").write_text("audit:\n  enabled: true\n" + SETTINGS[mode])
+    trail.start()  # also without a daemon later: its start tells the hooks the new settings
+    if not with_daemon:
+        trail.stop()
+    kept = [n for n in range(5) if trail.hook(n, "small").returncode == 0]
+    filler = trail.home.parent / "filler"
     fill(filler)
-    answers = []
-    for number in range(100, 400):
-        answer = hook(binaries, home, number)
-        answers.append(answer)
-        if mode == "block" and answer.returncode == 2:
+    # Room for a few deliveries, so that the disk fills in the middle of somebody's work and not before it.
+    os.truncate(filler, max(0, filler.stat().st_size - 1_500_000))
+    failed, sent, full_since = [], list(kept), None
+    for number in range(100, 100 + HOOKS_MAX):
+        before = trail.counted()
+        answer = trail.hook(number)
+        sent.append(number)
+        if answer.returncode == 2 and mode == "block":
+            if not ("cannot be recorded" in answer.stderr and "free disk space" in answer.stderr):
+                failed.append(f"hook {number} denies without a clear reason: {answer.stderr[:200]!r}")
+        elif answer.returncode != 0:
+            failed.append(f"hook {number} exits {answer.returncode}: {answer.stderr[:200]}")
+        elif mode == "block":
+            kept.append(number)  # here an exit of 0 is a promise; with `continue` only the sums can be checked
+        if full_since is None and (answer.returncode == 2 or trail.counted() > before):
+            full_since = number
+        if full_since and number == full_since + AFTER_THE_FIRST_LOSS:
             break
-    codes = {answer.returncode for answer in answers}
-    if mode == "continue" and codes != {0}:
-        failed.append(f"continue: hooks exit {sorted(codes)}, expected 0")
-    if mode == "block" and (2 not in codes or not answers[-1].stderr.strip()):
-        failed.append(f"block: hooks exit {sorted(codes)}, expected a 2 with a reason")
+    if full_since is None:
+        failed.append(f"{HOOKS_MAX} hooks of {len(PAYLOAD)} bytes did not fill the disk")
+    after = trail.hook(900, hook_event_name="PostToolUse", tool_response={"stdout": PAYLOAD})
+    sent.append(900)
+    if after.returncode != 0:
+        failed.append(f"a PostToolUse exits {after.returncode}: there is nothing left to deny")
+    if with_daemon and not trail.sealed_gap_in_plain_sight():
+        failed.append("the full disk is not told in the ledger while it is full: the reserve did not work")
+    return failed + room_again(trail, filler, kept, sent, with_daemon)
+
+
+def room_again(trail, filler, kept, sent, with_daemon):
+    """Frees the room and checks that every hook that was sent is in the trail or admitted as lost."""
+    failed = []
     filler.unlink()
-    daemon.terminate()
-    daemon.wait(30)
-    seen = {event.get("tool_use_id") for event in search(binaries, home, "--event-type", "tool.requested")}
+    if with_daemon and not until(lambda: trail.spooled() == 0 and trail.counted() == 0):
+        waits = trail.sealtrail("status").stdout
+        failed.append(f"after {PATIENCE} s with room again, the daemon has not sealed spool and losses: {waits}")
+    if trail.hook(1000, "small").returncode != 0:
+        failed.append("with room again, the next hook fails")
+    kept.append(1000)
+    sent.append(1000)
+    if with_daemon and trail.stop() != 0:
+        failed.append("the daemon did not stop cleanly")
+    seen = {event.get("tool_use_id") for event in trail.search("tool.requested") + trail.search("tool.command")}
     missing = [n for n in kept if f"toolu_{n:06}" not in seen]
     if missing:
-        failed.append(f"{mode}: acknowledged calls are missing: {missing}")
-    lost = [n for n in range(100, 100 + len(answers)) if f"toolu_{n:06}" not in seen]
-    gaps = search(binaries, home, "--event-type", "ledger.gap")
-    told = sum((event.get("ledger") or {}).get("lost") or 0 for event in gaps)
-    if len(lost) > told:
-        failed.append(f"{mode}: {len(lost)} calls are missing, the trail admits {told}")
-    verified = run([binaries / "sealtrail", "--home", home, "verify-integrity"])
+        failed.append(f"acknowledged calls are missing: {missing}")
+    lost = [n for n in sent if f"toolu_{n:06}" not in seen]
+    told = sum((event.get("ledger") or {}).get("lost") or 0 for event in trail.search("ledger.gap"))
+    if told != len(lost) or not lost:
+        failed.append(f"{len(lost)} of {len(sent)} hooks are not in the trail, it admits {told}")
+    verified = trail.sealtrail("verify-integrity")
     if verified.returncode != 0:
-        failed.append(f"{mode}: verify-integrity exits {verified.returncode}: {verified.stdout[-500:]}{verified.stderr[-500:]}")
-    print(f"full disk, {mode}: {len(answers)} hooks on a full disk, {len(lost)} events lost, {told} admitted")
+        failed.append(f"verify-integrity exits {verified.returncode}: {verified.stdout[-500:]}{verified.stderr[-500:]}")
+    print(f"  {len(sent)} hooks, {len(sent) - len(lost)} in the trail, {told} admitted as lost")
     return failed
+
+
+def scenario(binaries, mode, with_daemon):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", folder], check=True)
+        trail = Trail(binaries, pathlib.Path(folder) / "trail")
+        try:
+            return play(trail, mode, with_daemon)
+        finally:
+            if trail.daemon:
+                trail.daemon.kill()
+                trail.daemon.wait()
+            subprocess.run(["umount", "-l", folder], check=False)
+
+
+def enter_mount_namespace():
+    """Starts this program again where it may mount; returns only when it cannot."""
+    spaces = ["--mount"] if os.getuid() == 0 else ["--user", "--map-root-user", "--mount"]
+    with tempfile.TemporaryDirectory() as folder:
+        probe = ["unshare", *spaces, "mount", "-t", "tmpfs", "tmpfs", folder]
+        if run(probe).returncode != 0:
+            return
+    os.execvp("unshare", ["unshare", *spaces, sys.executable, os.path.abspath(__file__), "--inside", *sys.argv[1:]])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=lambda p: pathlib.Path(p).resolve(), required=True)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if os.getuid() != 0:
-        raise SystemExit("check_full_disk.py needs root: it mounts a tmpfs")
-    failed = []
-    for mode in ("continue", "block"):
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", folder], check=True)
-            try:
-                failed += scenario(options.bin, pathlib.Path(folder) / "trail", mode)
-            finally:
-                subprocess.run(["umount", "-l", folder], check=False)
-    for sentence in failed:
-        print(f"  {sentence}", file=sys.stderr)
-    print(f"full disk: {2 - min(2, len(failed))} passed, {min(2, len(failed))} failed")
+    if not options.inside:
+        enter_mount_namespace()
+        print("full disk: SKIPPED, nobody here may mount a tmpfs (run it as root)")
+        return 0
+    passed = failed = 0
+    for with_daemon in (True, False):
+        for mode in SETTINGS:
+            name = f"full disk, {'daemon' if with_daemon else 'spool only'}, {mode}"
+            print(name)
+            found = scenario(options.bin, mode, with_daemon)
+            for sentence in found:
+                print(f"  {name}: {sentence}", file=sys.stderr)
+            passed, failed = passed + (not found), failed + bool(found)
+    print(f"full disk: {passed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -32,7 +32,7 @@ SCENARIOS = {
         "types": ["session.started", "prompt.submitted", "agent.subagent_spawned", "agent.config_update"],
     },
     "failures": {"args": ["--script", "failures.json"], "daemon": True},
-    "killed": {"args": ["--script", "killed.json", "--expect-rc", "137"], "daemon": True, "kill": "sleep 60",
+    "killed": {"args": ["--script", "killed.json", "--expect-rc", "137"], "daemon": True, "kill": "tail -f /dev/null",
                "unknown": 1},
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Waits until a process whose command line contains TEXT runs under the client, then kills the client with SIGKILL.
+"""Waits until a program that the client's agent started runs, then kills the client with SIGKILL.
 
-    kill_client.py TEXT
+    kill_client.py COMMAND
 
-Only processes of this network namespace count, so a run never reaches outside itself. Gives up after 60 seconds.
+COMMAND is the whole command line of that program ("tail -f /dev/null"); a shell that merely holds it in its own arguments
+does not count. Only processes of this network namespace count, so a run never reaches outside itself. Gives up after 60 s.
 """
 import os
 import signal
@@ -23,19 +24,23 @@ def processes():
             continue  # gone, or not ours to look at
 
 
-def main(text):
+def is_client(line):
+    return "--output-format stream-json" in line and "/claude" in line.split(" ")[0]
+
+
+def main(command):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = list(processes())
-        if any(line.startswith("sleep") and text in line for _, line in found):
-            for pid, line in found:
-                if "--output-format stream-json" in line and "/claude" in line.split(" ")[0]:
-                    os.kill(pid, signal.SIGKILL)
-            for pid, line in found:
-                if line.startswith("sleep") and text in line:
-                    os.kill(pid, signal.SIGKILL)
+        running = [pid for pid, line in found if line.strip() == command]
+        clients = [pid for pid, line in found if is_client(line)]
+        if running and clients:
+            for pid in clients + running:  # the client first: it must not see its child end
+                os.kill(pid, signal.SIGKILL)
+            print(f"killed the client {clients} in the middle of {command!r} {running}")
             return 0
         time.sleep(0.05)
+    print(f"gave up: no client, or {command!r} never ran", file=sys.stderr)
     return 1
 
 

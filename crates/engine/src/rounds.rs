@@ -100,8 +100,13 @@ impl Sealing<'_> {
         self.shared.full.store(true, Ordering::SeqCst);
         let mut receiver = self.shared.receiver();
         // Nobody can queue while the state is locked, so this is everything.
-        for work in self.shared.queue.take(Duration::ZERO).works {
+        let taken = self.shared.queue.take(Duration::ZERO);
+        for work in taken.works {
             let _ = work.reply.try_send(Answer::Retry);
+        }
+        for outcome in taken.outcomes {
+            // Dropped, it would keep the ledger waiting for that job for ever. A failed one is due again at the next look.
+            let _ = self.sealer.finish(outcome);
         }
         match self.reader.refresh().and_then(|()| replayed(&self.reader)) {
             Ok(fresh) => *receiver = fresh,

@@ -18,7 +18,7 @@ use crate::wal::Wal;
 
 /// 1 MiB: room for every record that a full disk calls for (a gap, an epoch, a stop: under 4 KiB each).
 pub(crate) const RESERVE_BYTES: u64 = 1024 * 1024;
-/// 64 KiB: how the file grows when only the reserve is left.
+/// 64 KiB: how the file grows when there is no room for a whole step.
 const SMALL_STEP: u64 = 64 * 1024;
 
 /// Why events were not recorded.
@@ -136,13 +136,17 @@ impl Committer {
 
     /// Everything that can find the disk full before a byte of the batch is written.
     fn make_room(&mut self, batch: &Batch) -> Result<(), DiskError> {
-        let bytes = batch.bytes.len() as u64;
+        let is_full = |done: &Result<(), DiskError>| matches!(done, Err(error) if error.is_full());
         let mut done = self.try_room(batch, self.options.preallocate);
-        if matches!(&done, Err(error) if error.is_full()) && batch.own && self.reserve {
+        if is_full(&done) {
+            // What is left may be less than a whole step and still enough for this batch.
+            done = self.try_room(batch, SMALL_STEP);
+        }
+        if is_full(&done) && batch.own && self.reserve {
             self.disk.remove(&self.layout.reserve())?;
             self.disk.sync_dir(&self.layout.dir)?;
             self.reserve = false;
-            done = self.try_room(batch, SMALL_STEP.max(bytes));
+            done = self.try_room(batch, SMALL_STEP);
         }
         done
     }

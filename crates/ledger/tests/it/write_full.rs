@@ -18,6 +18,8 @@ use crate::write_support::{at, create, dir, entropy, event, events, keys, number
 struct FullDisk {
     disk: SimDisk,
     full: Arc<AtomicBool>,
+    /// No file grows beyond so many bytes, full or not.
+    file_bytes_max: u64,
 }
 
 impl FullDisk {
@@ -85,6 +87,9 @@ impl DiskFile for FullFile {
         if size > self.file.size()? {
             self.disk.refuse(Step::Allocate, self.path())?;
         }
+        if size > self.disk.file_bytes_max {
+            return Err(DiskError::new(Step::Allocate, self.path(), ErrorKind::StorageFull.into()));
+        }
         self.file.allocate(size)
     }
     fn truncate(&self, size: u64) -> Result<(), DiskError> {
@@ -112,7 +117,7 @@ fn gap(lost: u64) -> Gap {
 #[test]
 fn a_full_disk_stops_events_but_not_the_record_of_it() {
     // Protects the visibility of loss: when no event fits any more, the gap is still sealed, and with room again everything goes on.
-    let full = FullDisk { disk: SimDisk::new(), full: Arc::default() };
+    let full = FullDisk { disk: SimDisk::new(), full: Arc::default(), file_bytes_max: u64::MAX };
     let disk: Arc<dyn Disk> = Arc::new(full.clone());
     let options = OpenOptions { preallocate: 2048, ..small() };
     let (mut ledger, _) = create(&disk, true, options.clone());
@@ -138,6 +143,28 @@ fn a_full_disk_stops_events_but_not_the_record_of_it() {
     assert_eq!(numbers(&disk), (0..=sealed).collect::<Vec<_>>());
     assert!(types(&disk).iter().any(|kind| kind == "ledger.gap"));
     verifies(&disk, &|| "after the full disk".into());
+}
+
+#[test]
+fn room_for_less_than_a_step_is_used() {
+    // Protects a nearly full disk: too little room to grow by a whole step still takes every batch that fits.
+    let (step, room) = (1024 * 1024, 1400 * 1024);
+    let disk: Arc<dyn Disk> = Arc::new(FullDisk { disk: SimDisk::new(), full: Arc::default(), file_bytes_max: room });
+    let (mut ledger, _) = create(&disk, false, OpenOptions { preallocate: step, ..OpenOptions::default() });
+    let written = |disk: &Arc<dyn Disk>| disk.size(&path("wal/000000000000.wal")).unwrap().unwrap();
+    let mut sealed = 0;
+    let refused = loop {
+        match ledger.append(&events(sealed..sealed + 20), &at(sealed)) {
+            Ok(_) => sealed += 20,
+            Err(error) => break error,
+        }
+        assert!(sealed < 10_000, "the disk never fills");
+    };
+    assert!(matches!(refused, AppendError::Full { .. }), "{refused:?}");
+    assert!(written(&disk) > room - 80 * 1024, "stopped at {} of {room}", written(&disk));
+    assert!(!ledger.is_poisoned());
+    drop(ledger);
+    assert_eq!(numbers(&disk), (0..sealed).collect::<Vec<_>>());
 }
 
 #[test]
