@@ -22,46 +22,77 @@ const BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// 3 seconds from connecting to the last byte: a hook has its whole input before it connects.
 const READ_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Accepts connections until the daemon stops.
-pub(crate) fn accept_all(shared: &Arc<Shared>, listener: &UnixListener) {
+/// 4 threads wait for the next connection beside the one that always does: a client runs a few hooks at once, and starting a thread costs as much as
+/// the rest of an exchange.
+const IDLE_MAX: usize = 4;
+
+/// Accepts connections and serves them until the daemon stops and the listener is shut down.
+///
+/// Several threads do this side by side: who accepts also serves, after making sure that another thread waits for the next one.
+pub(crate) fn accept_all(shared: &Arc<Shared>, listener: &Arc<UnixListener>) {
+    shared.idle.fetch_add(1, Ordering::SeqCst);
+    accept_until(shared, listener, |_| false);
+}
+
+fn accept_until(shared: &Arc<Shared>, listener: &Arc<UnixListener>, enough: impl Fn(&Shared) -> bool) {
     for stream in listener.incoming() {
         if shared.is_stopped() {
             return;
         }
         // A failed accept (too many open files) is over as soon as a connection ends; the sender waits or spools.
         let Ok(mut stream) = stream else { continue };
-        let open = shared.connections.fetch_add(1, Ordering::SeqCst);
-        let served = Arc::clone(shared);
-        let mut spawned = Err(io::ErrorKind::WouldBlock.into());
-        if open < CONNECTIONS_MAX
-            && let Ok(own) = stream.try_clone()
-        {
-            let thread = std::thread::Builder::new().name("connection".into()).stack_size(512 * 1024);
-            spawned = thread.spawn(move || serve(&served, own));
-        }
-        if spawned.is_err() {
+        let open = Open::new(shared);
+        let others = shared.idle.fetch_sub(1, Ordering::SeqCst) - 1;
+        if open.number < CONNECTIONS_MAX && (others > 0 || start_another(shared, listener).is_ok()) {
+            serve(shared, &mut stream);
+        } else {
             shared.sent_back.fetch_add(1, Ordering::Relaxed);
             // The sender spools whether or not it hears this.
             let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&Answer::Retry.encode()));
-            shared.disconnected();
         }
+        drop((stream, open));
+        if enough(shared) {
+            return;
+        }
+        shared.idle.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-fn serve(shared: &Shared, mut stream: UnixStream) {
-    let _open = Open(shared);
+/// Starts a thread that waits for connections until enough others do.
+fn start_another(shared: &Arc<Shared>, listener: &Arc<UnixListener>) -> io::Result<()> {
+    let (own, its) = (Arc::clone(shared), Arc::clone(listener));
+    // It counts from here on: whoever accepts next must not start one more.
+    shared.idle.fetch_add(1, Ordering::SeqCst);
+    let thread = std::thread::Builder::new().name("connection".into()).stack_size(512 * 1024);
+    let started = thread.spawn(move || accept_until(&own, &its, |shared| shared.idle.load(Ordering::SeqCst) > IDLE_MAX));
+    started.map(drop).inspect_err(|_| {
+        shared.idle.fetch_sub(1, Ordering::SeqCst);
+    })
+}
+
+fn serve(shared: &Shared, stream: &mut UnixStream) {
     // A broken exchange needs no answer: the sender spools.
-    if let Ok(answer) = exchange(shared, &mut stream) {
+    if let Ok(answer) = exchange(shared, stream) {
         let _ = stream.set_write_timeout(Some(READ_PATIENCE)).and_then(|()| stream.write_all(&answer.encode()));
     }
 }
 
 /// Counts a connection as long as it lives, also when its thread panics.
-struct Open<'a>(&'a Shared);
+struct Open<'a> {
+    shared: &'a Shared,
+    /// How many there were before it.
+    number: usize,
+}
+
+impl<'a> Open<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self { shared, number: shared.connections.fetch_add(1, Ordering::SeqCst) }
+    }
+}
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.disconnected();
+        self.shared.disconnected();
     }
 }
 

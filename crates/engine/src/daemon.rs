@@ -1,6 +1,7 @@
 //! The daemon: started, run until a signal, stopped so that nothing it took is lost.
 
 use std::io;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,6 +84,7 @@ pub struct Daemon {
     shared: Arc<Shared>,
     options: DaemonOptions,
     opened: Opened,
+    listener: Arc<UnixListener>,
     accepting: JoinHandle<()>,
     looking: JoinHandle<Drained>,
     sealing: JoinHandle<Sealer>,
@@ -109,9 +111,10 @@ impl Daemon {
         let sealing = thread("seal", move || Sealing { shared: &own, sealer, reader, jobs, full_told: false }.run())?;
         let own = Arc::clone(&shared);
         let looking = thread("look", move || look_after(&own, &key))?;
-        let own = Arc::clone(&shared);
-        let accepting = thread("accept", move || accept_all(&own, &listener))?;
-        Ok(Self { shared, options, opened, accepting, looking, sealing, working })
+        let (own, listener) = (Arc::clone(&shared), Arc::new(listener));
+        let its = Arc::clone(&listener);
+        let accepting = thread("accept", move || accept_all(&own, &its))?;
+        Ok(Self { shared, options, opened, listener, accepting, looking, sealing, working })
     }
 
     /// Returns what opening the trail found and did.
@@ -143,8 +146,8 @@ impl Daemon {
     pub fn stop(self) -> Result<Summary, DaemonError> {
         let shared = self.shared;
         shared.stop();
-        // Wakes the accepting thread, which then sees that the daemon stops.
-        let _ = socket::connect(&shared.home);
+        // Wakes every thread that waits for a connection, which then sees that the daemon stops; who connects from now on is refused and spools.
+        rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both).map_err(|error| DaemonError::Thread(error.into()))?;
         self.accepting.join().map_err(|_| DaemonError::Panicked)?;
         let drained = self.looking.join().map_err(|_| DaemonError::Panicked)?;
         shared.queue.stop();

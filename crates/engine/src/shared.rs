@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) enabled: AtomicBool,
     pub(crate) side_files: AtomicBool,
     pub(crate) connections: AtomicUsize,
+    /// Threads that wait for the next connection.
+    pub(crate) idle: AtomicUsize,
     /// Bytes of bodies that are being read or held.
     pub(crate) body_bytes: AtomicUsize,
     pub(crate) size: AtomicU64,
@@ -51,6 +53,7 @@ impl Shared {
             enabled: AtomicBool::new(true),
             side_files: AtomicBool::new(true),
             connections: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
             body_bytes: AtomicUsize::new(0),
             size: AtomicU64::new(size),
             last_seal_unix_ns: AtomicU64::new(0),
@@ -161,9 +164,12 @@ impl Shared {
 
     /// Notes that a connection ended.
     pub(crate) fn disconnected(&self) {
-        let _stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        let stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
         self.connections.fetch_sub(1, Ordering::SeqCst);
-        self.changed.notify_all();
+        // Only a daemon that stops waits for this; at any other time waking its threads would cost the next hook a processor.
+        if *stopping {
+            self.changed.notify_all();
+        }
     }
 }
 

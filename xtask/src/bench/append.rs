@@ -148,12 +148,12 @@ fn nanos(start: Instant) -> u64 {
 pub(crate) fn create(folder: &Path) -> Result<Ledger, String> {
     let mut options = CreateOptions::default();
     options.open.preallocate = PREALLOCATE;
-    create_with(folder, options)
+    create_with(folder, options, &stamp())
 }
 
-pub(crate) fn create_with(folder: &Path, options: CreateOptions) -> Result<Ledger, String> {
+pub(crate) fn create_with(folder: &Path, options: CreateOptions, stamp: &Stamp) -> Result<Ledger, String> {
     let entropy = |into: &mut [u8]| getrandom::fill(into).expect("the system has randomness");
-    let made = Ledger::create(Arc::new(RealDisk), &folder.join("ledger"), &folder.join("keys"), options, entropy, &stamp());
+    let made = Ledger::create(Arc::new(RealDisk), &folder.join("ledger"), &folder.join("keys"), options, entropy, stamp);
     made.map(|(ledger, _)| ledger).map_err(|error| format!("cannot create a ledger: {error}"))
 }
 

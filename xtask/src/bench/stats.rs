@@ -33,3 +33,10 @@ pub(crate) fn us(ns: u64) -> String {
 pub(crate) fn line(what: &str, ours: f64, other: f64, unit: &str, target: &str) {
     println!("{what:<58} {ours:>12.2} {unit:<9} beside {other:>12.2}   ratio {:>6.2}   target {target}", ours / other);
 }
+
+/// Returns the median of the ratios of two measurements that were taken in turn, pair by pair.
+pub(crate) fn median_ratio(ours: &[u64], other: &[u64]) -> f64 {
+    let mut ratios: Vec<f64> = ours.iter().zip(other).map(|(ours, other)| *ours as f64 / (*other).max(1) as f64).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -39,7 +39,7 @@ pub(crate) fn run(scratch: &Path) -> Result<(), String> {
 fn make(folder: &Path, compression: Compression) -> Result<(), String> {
     let mut options = CreateOptions::default();
     options.open.compression = compression;
-    let mut ledger = create_with(folder, options)?;
+    let mut ledger = create_with(folder, options, &stamp())?;
     for start in (0..EVENTS).step_by(GROUP as usize) {
         let events: Vec<_> = (start..start + GROUP).map(load::event).collect();
         ledger.append(&events, &stamp()).map_err(|error| format!("cannot append: {error}"))?;
