@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::QueryError;
+use crate::key::KeyValue;
 use crate::lex::is_word;
 use crate::operand::write_quoted;
 
@@ -86,13 +87,50 @@ impl FieldPath {
         &self.paths[0].text
     }
 
-    pub(crate) fn kind(&self) -> Option<Kind> {
+    /// Returns the name of a column that holds the values: the canonical path, or the path as written where items of lists are chosen.
+    pub fn column(&self) -> String {
+        if self.has_items() { self.written.field.clone() } else { self.canonical().to_owned() }
+    }
+
+    /// Whether one item of a list is chosen on the way: `workflow_steps[0]`.
+    pub fn has_items(&self) -> bool {
+        self.paths[0].steps.iter().any(|step| matches!(step, Step::Item(_)))
+    }
+
+    /// Returns the dotted paths under which the values stand, the canonical one first; chosen items of lists are left out.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(|path| path.text.as_str())
+    }
+
+    /// Whether a value that the record sent under this name (`as_sent`) counts, too.
+    pub fn looks_at_sent(&self) -> bool {
+        self.sent
+    }
+
+    /// Returns what the values may be, for a known field.
+    pub fn kind(&self) -> Option<Kind> {
         self.kind
     }
 
     /// Whether the values are status words, to be compared by what they mean.
-    pub(crate) fn is_status(&self) -> bool {
+    pub fn is_status(&self) -> bool {
         self.status
+    }
+
+    /// Returns the scalars of the field in `event`, in their order: those of the first of its names that has any.
+    pub fn values(&self, event: &Value) -> Vec<KeyValue> {
+        let mut found = Vec::new();
+        let sent = event.get("as_sent").filter(|_| self.sent);
+        for (path, event) in self.paths.iter().map(|path| (path, event)).chain(self.paths.last().zip(sent)) {
+            let _goes_through_all = path.any(event, 0, &mut |value| {
+                found.extend(KeyValue::of(value).filter(|key| *key != KeyValue::Null));
+                false
+            });
+            if !found.is_empty() {
+                break;
+            }
+        }
+        found
     }
 
     /// Whether any value of the field in `event` passes `test`; a list passes when an item does.

@@ -3,6 +3,7 @@
 use crate::error::QueryError;
 use crate::glob::Piece;
 use crate::operand::pieces_of;
+use crate::parse::not_glued;
 
 /// A place in the text of a query.
 pub(crate) struct Lexer<'a> {
@@ -17,6 +18,10 @@ pub(crate) fn is_word(c: char) -> bool {
 
 /// Words that are not taken as free text.
 pub(crate) const KEYWORDS: &[&str] = &["and", "or", "not", "in", "exists"];
+
+/// Words that begin a stage of a pipe.
+pub(crate) const STAGES: &[&str] =
+    &["count", "terms", "top", "histogram", "percentiles", "stats", "distinct", "first", "last", "head", "tail", "sort", "where", "fields"];
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
@@ -44,6 +49,20 @@ impl<'a> Lexer<'a> {
         let here = self.rest().starts_with(sign);
         self.at += if here { sign.len() } else { 0 };
         here
+    }
+
+    /// Takes a `|` when it comes next, but not `||`.
+    pub(crate) fn pipe(&mut self) -> bool {
+        self.space();
+        !self.rest().starts_with("||") && self.sign("|")
+    }
+
+    /// Takes the bare word that comes next, which may be empty.
+    pub(crate) fn word(&mut self) -> &'a str {
+        self.space();
+        let word = self.peek_word();
+        self.at += word.len();
+        word
     }
 
     /// Takes a keyword when it comes next as a whole word.
@@ -116,6 +135,9 @@ impl<'a> Lexer<'a> {
         }
         if self.rest().starts_with(['(', '"', '\'']) {
             return Err(QueryError::new(self.at, "this character cannot stand in an unquoted value").hint("put the value in quotes"));
+        }
+        if !regex {
+            not_glued(value, start)?;
         }
         Ok(if regex { value.chars().map(Piece::Char).collect() } else { pieces_of(value) })
     }

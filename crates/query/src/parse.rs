@@ -1,14 +1,13 @@
 //! Text becomes a plan.
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
-use sealtrail_event::{Kind, class_step, severity_word};
 
 use crate::error::QueryError;
 use crate::field::FieldPath;
-use crate::lex::{KEYWORDS, Lexer};
+use crate::lex::{KEYWORDS, Lexer, STAGES};
 use crate::operand::{Operand, plain};
-use crate::plan::{Bound, Expr, Numeral, Order, Pattern, Test};
-use crate::time::{TimeError, moment};
+use crate::plan::{Expr, Order, Pattern, Test};
+use crate::stage::Shape;
 
 /// 64 KiB: a filter that names 1,000 sessions has 40 KiB.
 pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024;
@@ -21,34 +20,51 @@ const LIST_MAX: usize = 10_000;
 
 /// Parses a whole text; relative times need `now`.
 pub(crate) fn parse(text: &str, now: Option<Timestamp>) -> Result<Expr, QueryError> {
-    if text.len() > TEXT_BYTES_MAX {
-        let message = format!("a query has at most {TEXT_BYTES_MAX} bytes, this one has {}", text.len());
-        return Err(QueryError::new(TEXT_BYTES_MAX, message));
-    }
-    let mut parser = Parser { lex: Lexer::new(text), depth: 0, now: now.map(|now| now.to_zoned(TimeZone::UTC)) };
+    let mut parser = Parser::new(text, now)?;
     if parser.lex.at_end() {
         return Ok(Expr::And(Vec::new()));
     }
     let expr = parser.or()?;
-    if parser.lex.at_end() {
-        return Ok(expr);
-    }
-    Err(match parser.lex.rest().chars().next() {
-        Some(')') => QueryError::new(parser.lex.at, "this parenthesis closes nothing"),
-        Some(c) => QueryError::new(parser.lex.at, format!("`{c}` cannot stand here")).hint("put a text with special characters in quotes"),
-        None => QueryError::new(parser.lex.at, "the query ends too early"),
-    })
+    parser.end()?;
+    Ok(expr)
 }
 
-struct Parser<'a> {
-    lex: Lexer<'a>,
+pub(crate) struct Parser<'a> {
+    pub(crate) lex: Lexer<'a>,
     depth: usize,
-    now: Option<Zoned>,
+    pub(crate) now: Option<Zoned>,
+    /// What the next stage of a pipe gets.
+    pub(crate) shape: Shape,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    pub(crate) fn new(text: &'a str, now: Option<Timestamp>) -> Result<Self, QueryError> {
+        if text.len() > TEXT_BYTES_MAX {
+            let message = format!("a query has at most {TEXT_BYTES_MAX} bytes, this one has {}", text.len());
+            return Err(QueryError::new(TEXT_BYTES_MAX, message));
+        }
+        Ok(Self { lex: Lexer::new(text), depth: 0, now: now.map(|now| now.to_zoned(TimeZone::UTC)), shape: Shape::Stream })
+    }
+
+    /// Checks that nothing is left.
+    pub(crate) fn end(&mut self) -> Result<(), QueryError> {
+        if self.lex.at_end() {
+            return Ok(());
+        }
+        let at = self.lex.at;
+        Err(match self.lex.rest().chars().next() {
+            Some(')') => QueryError::new(at, "this parenthesis closes nothing"),
+            Some(']') => QueryError::new(at, "this bracket closes nothing"),
+            Some('|') => {
+                QueryError::new(at, "`|` cannot stand here").hint("only a search has stages; put a text that begins with | in quotes")
+            }
+            Some(c) => QueryError::new(at, format!("`{c}` cannot stand here")).hint("put a text with special characters in quotes"),
+            None => QueryError::new(at, "the query ends too early"),
+        })
+    }
+
     /// `a or b or c`
-    fn or(&mut self) -> Result<Expr, QueryError> {
+    pub(crate) fn or(&mut self) -> Result<Expr, QueryError> {
         let mut parts = vec![self.and()?];
         while self.lex.keyword("or") || self.lex.sign("||") {
             parts.push(self.and()?);
@@ -75,7 +91,7 @@ impl Parser<'_> {
             None => false,
             Some('(' | '"' | '\'') => true,
             Some('!') => !self.lex.rest().starts_with("!=") && !self.lex.rest().starts_with("!~"),
-            Some('|') => !self.lex.rest().starts_with("||"),
+            Some('|') => false,
             Some(_) => !word.is_empty() && !word.eq_ignore_ascii_case("or"),
         }
     }
@@ -89,7 +105,7 @@ impl Parser<'_> {
         self.condition()
     }
 
-    fn deeper(&mut self, at: usize, inner: fn(&mut Self) -> Result<Expr, QueryError>) -> Result<Expr, QueryError> {
+    pub(crate) fn deeper(&mut self, at: usize, inner: fn(&mut Self) -> Result<Expr, QueryError>) -> Result<Expr, QueryError> {
         if self.depth == DEPTH_MAX {
             return Err(QueryError::new(at, format!("a query is at most {DEPTH_MAX} levels deep")));
         }
@@ -114,7 +130,7 @@ impl Parser<'_> {
             return free_text(Operand::new(&pieces, at)?, at);
         }
         let word = self.lex.peek_word();
-        if word.is_empty() {
+        if word.is_empty() || word.starts_with('|') {
             let found = self.lex.rest().chars().next().map_or("the end".to_owned(), |c| format!("`{c}`"));
             return Err(QueryError::new(at, format!("a condition is missing before {found}")));
         }
@@ -136,6 +152,7 @@ impl Parser<'_> {
         self.lex.at = at;
         let text = if self.is_address(word) { self.lex.value() } else { word };
         self.lex.at = at + text.len();
+        not_glued(text, at)?;
         free_text(Operand::parse(text).map_err(|error| QueryError { at, ..error })?, at)
     }
 
@@ -160,7 +177,7 @@ impl Parser<'_> {
     }
 
     /// `type[condition]`: the event type and a condition on the same event.
-    fn selector(&mut self, word: &str, at: usize) -> Result<Option<Expr>, QueryError> {
+    pub(crate) fn selector(&mut self, word: &str, at: usize) -> Result<Option<Expr>, QueryError> {
         let after = &self.lex.rest()[word.len()..];
         if !after.starts_with('[') || is_item(after) {
             return Ok(None);
@@ -181,7 +198,7 @@ impl Parser<'_> {
     }
 
     /// Takes a bare word with the items of lists in it: `workflow_steps[0].status`.
-    fn field_word(&mut self) -> String {
+    pub(crate) fn field_word(&mut self) -> String {
         let mut field = String::new();
         loop {
             let word = self.lex.peek_word();
@@ -286,77 +303,6 @@ impl Parser<'_> {
             }
         }
     }
-
-    /// A field is; a time may be a whole day.
-    fn equals(&mut self, field: FieldPath) -> Result<Expr, QueryError> {
-        self.lex.space();
-        let at = self.lex.at;
-        let pieces = self.lex.operand(false)?;
-        let operand = Operand::new(&pieces, at)?;
-        match operand.text().filter(|_| field.kind() == Some(Kind::Time)) {
-            None => Ok(Expr::Field(field, Test::Is(operand))),
-            Some(text) => {
-                let (first, next) = self.time(text, at)?;
-                let upper = next.map_or((Order::LessOrEqual, first), |next| (Order::Less, next));
-                let compare = |order, time| Expr::Field(field.clone(), Test::Compare(order, Bound::Time(time)));
-                Ok(Expr::And(vec![compare(Order::GreaterOrEqual, first), compare(upper.0, upper.1)]))
-            }
-        }
-    }
-
-    fn compare(&mut self, field: FieldPath, order: Order) -> Result<Expr, QueryError> {
-        self.lex.space();
-        let at = self.lex.at;
-        let text = plain(&self.lex.operand(false)?);
-        let (order, bound) = match field.kind() {
-            Some(Kind::Time) => self.time_bound(&text, order, at)?,
-            Some(Kind::Severity) => {
-                let severity =
-                    severity_word(&text).ok_or_else(|| word_error(at, &text, "severity", "debug, info, warning, high or critical"))?;
-                (order, Bound::Severity(severity))
-            }
-            Some(Kind::Class) => {
-                let step =
-                    class_step(&text).ok_or_else(|| word_error(at, &text, "class", "public, internal, confidential or restricted"))?;
-                (order, Bound::Class(step))
-            }
-            _ => match Numeral::parse(&text) {
-                Some(number) => (order, Bound::Number(number)),
-                None if text.as_bytes().get(4) == Some(&b'-') => self.time_bound(&text, order, at).unwrap_or((order, Bound::Text(text))),
-                None => (order, Bound::Text(text)),
-            },
-        };
-        Ok(Expr::Field(field, Test::Compare(order, bound)))
-    }
-
-    /// A day as an upper bound is its end, as a lower bound its beginning.
-    fn time_bound(&self, text: &str, order: Order, at: usize) -> Result<(Order, Bound), QueryError> {
-        let (first, next) = self.time(text, at)?;
-        Ok(match (order, next) {
-            (Order::LessOrEqual, Some(next)) => (Order::Less, Bound::Time(next)),
-            (Order::Greater, Some(next)) => (Order::GreaterOrEqual, Bound::Time(next)),
-            _ => (order, Bound::Time(first)),
-        })
-    }
-
-    fn time(&self, text: &str, at: usize) -> Result<(Timestamp, Option<Timestamp>), QueryError> {
-        let epoch = || Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
-        let fixed = |now: &Zoned| moment(text, now);
-        let found = match &self.now {
-            Some(now) => fixed(now),
-            // Without a clock, only times that mean the same at any moment can be understood.
-            None => fixed(&epoch()).and_then(|found| {
-                let later = epoch().checked_add(jiff::Span::new().days(1)).unwrap_or_else(|_| epoch());
-                let same = fixed(&later)? == found;
-                if same {
-                    Ok(found)
-                } else {
-                    Err(TimeError::Ambiguous { text: text.chars().take(40).collect(), instead: "a date or an RFC 3339 time here" })
-                }
-            }),
-        };
-        found.map_err(|error| QueryError::new(at, error.to_string()))
-    }
 }
 
 /// Whether `rest` begins with `[]`, `[*]` or `[12]` and goes on as a field does.
@@ -379,11 +325,18 @@ fn free_text(operand: Operand, at: usize) -> Result<Expr, QueryError> {
     Ok(Expr::Text(operand))
 }
 
-fn one_or(mut parts: Vec<Expr>, many: fn(Vec<Expr>) -> Expr) -> Expr {
-    if parts.len() == 1 { parts.swap_remove(0) } else { many(parts) }
+/// Checks that an unquoted text is not a value and a stage with the spaces left out: `data.*|count`.
+pub(crate) fn not_glued(text: &str, at: usize) -> Result<(), QueryError> {
+    let glued = |(pipe, _): (usize, &str)| STAGES.iter().any(|stage| text[pipe + 1..].eq_ignore_ascii_case(stage));
+    match text.match_indices('|').find(|found| glued(*found)) {
+        Some((pipe, _)) => {
+            let hint = "write a space before |, or put the text in quotes";
+            Err(QueryError::new(at + pipe, "this `|` is a part of the text before it").hint(hint))
+        }
+        None => Ok(()),
+    }
 }
 
-fn word_error(at: usize, text: &str, what: &str, words: &str) -> QueryError {
-    let text: String = text.chars().take(40).collect();
-    QueryError::new(at, format!("`{text}` is no {what}")).hint(format!("one of {words}"))
+fn one_or(mut parts: Vec<Expr>, many: fn(Vec<Expr>) -> Expr) -> Expr {
+    if parts.len() == 1 { parts.swap_remove(0) } else { many(parts) }
 }

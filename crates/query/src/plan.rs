@@ -93,6 +93,18 @@ pub struct Numeral {
 #[serde(try_from = "String", into = "String")]
 pub struct Pattern(pub(crate) regex::Regex);
 
+impl Expr {
+    /// Returns every field that the condition names.
+    pub fn fields(&self) -> Vec<&FieldPath> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::fields).collect(),
+            Self::Not(inner) => inner.fields(),
+            Self::Field(field, _) => vec![field],
+            Self::Text(_) => Vec::new(),
+        }
+    }
+}
+
 impl Pattern {
     /// Compiles a regular expression, up to a size.
     pub fn parse(text: &str) -> Result<Self, QueryError> {

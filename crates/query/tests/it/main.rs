@@ -5,5 +5,6 @@ mod language;
 mod limits;
 mod page;
 mod random;
+mod search;
 mod seeds;
 mod times;
