@@ -13,8 +13,10 @@ const LAYERS: &[(&str, Option<u8>)] = &[
     ("sealtrail-disk", Some(1)),
     ("sealtrail-query", Some(1)),
     ("sealtrail-ledger", Some(2)),
+    ("sealtrail-index", Some(3)),
     ("sealtrail-capture", Some(4)),
     ("sealtrail-config", Some(4)),
+    ("sealtrail-trace", Some(4)),
     ("sealtrail-engine", Some(5)),
     ("sealtrail-cli", Some(7)),
     ("sealtrail-hook", Some(7)),
@@ -23,7 +25,7 @@ const LAYERS: &[(&str, Option<u8>)] = &[
 ];
 
 /// Crates that must stay pure: what they must not depend on, directly.
-const PURE: &[&str] = &["sealtrail-event", "sealtrail-intake", "sealtrail-tlog", "sealtrail-query", "sealtrail-capture"];
+const PURE: &[&str] = &["sealtrail-event", "sealtrail-intake", "sealtrail-tlog", "sealtrail-query", "sealtrail-capture", "sealtrail-trace"];
 const IMPURE: &[&str] = &["getrandom", "rand", "rustix", "tokio", "signal-hook", "tempfile", "walkdir"];
 
 /// Returns a sentence for every dependency that points the wrong way and every crate without a layer.

@@ -11,7 +11,6 @@
 
 mod access;
 mod args;
-mod chain;
 mod cmd;
 mod config;
 mod exit;
@@ -26,7 +25,6 @@ mod rows;
 mod run;
 mod screen;
 mod settings;
-mod story;
 mod table;
 mod theme;
 mod trail;

@@ -15,8 +15,8 @@ use crate::field::text;
 use crate::filter;
 use crate::rows::Rows;
 use crate::run::Call;
-use crate::story::{Calls, Story};
 use crate::trail::{self, Trail};
+use sealtrail_trace::story::{Calls, Story};
 
 const LIST: &[&str] = &["started", "session_id", "user_id", "events", "calls", "unknown", "state"];
 const TIMELINE: &[&str] = &["timestamp", "agent", "event_type", "tool_name", "summary", "verdict", "outcome"];

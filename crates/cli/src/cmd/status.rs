@@ -13,10 +13,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field::{at, text};
 use crate::run::Call;
-use crate::story::Calls;
 use crate::theme::{self, Label};
 use crate::trail::{self, Trail};
 use crate::when::{ago, bytes, count};
+use sealtrail_trace::story::Calls;
 
 /// What was counted over the whole trail.
 #[derive(Default)]

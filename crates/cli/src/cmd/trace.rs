@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 
 use crate::access;
 use crate::args::Trace;
-use crate::chain::{self, Chain, Link};
 use crate::cmd::session;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field::text;
 use crate::run::Call;
-use crate::story::Story;
 use crate::theme;
 use crate::trail::{self, Trail};
 use crate::visible::{brief, fit, visible};
+use sealtrail_trace::chain::{self, Chain, Link};
+use sealtrail_trace::story::Story;
 
 /// What a link says of itself is cut to this on a terminal.
 const ABOUT_CHARS_MAX: usize = 100;

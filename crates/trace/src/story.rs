@@ -8,42 +8,47 @@ use crate::field::{at, summary, text};
 
 /// One tool call, or one event that is no tool call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Action {
+pub struct Action {
     /// Id of the call; empty for an event that is none.
-    pub(crate) call: String,
+    pub call: String,
     /// The event that asked for it.
-    pub(crate) intent: Option<Value>,
+    pub intent: Option<Value>,
     /// The events that judged it, in order.
-    pub(crate) verdicts: Vec<Value>,
+    pub verdicts: Vec<Value>,
     /// The event that ended it.
-    pub(crate) outcome: Option<Value>,
+    pub outcome: Option<Value>,
     /// The single event, when it is no call.
-    pub(crate) event: Option<Value>,
+    pub event: Option<Value>,
 }
 
 /// A subagent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Agent {
-    pub(crate) kind: String,
+pub struct Agent {
+    /// The kind of agent.
+    pub kind: String,
     /// The agent that started it: empty for the main agent, nothing when nobody said.
-    pub(crate) parent: Option<String>,
+    pub parent: Option<String>,
     /// The call that started it.
-    pub(crate) call: Option<String>,
-    pub(crate) started: bool,
-    pub(crate) finished: bool,
+    pub call: Option<String>,
+    /// An event tells its start.
+    pub started: bool,
+    /// An event tells its end.
+    pub finished: bool,
 }
 
 /// One session.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Story {
-    pub(crate) actions: Vec<Action>,
-    pub(crate) agents: BTreeMap<String, Agent>,
+pub struct Story {
+    /// What was done, in the order of its first event.
+    pub actions: Vec<Action>,
+    /// The subagents, by id.
+    pub agents: BTreeMap<String, Agent>,
     calls: BTreeMap<String, usize>,
 }
 
 impl Story {
     /// Takes in the next event of the session.
-    pub(crate) fn add(&mut self, view: Value) {
+    pub fn add(&mut self, view: Value) {
         self.learn_agents(&view);
         let call = text(&view, "tool_use_id");
         let phase = text(&view, "phase");
@@ -100,34 +105,34 @@ impl Story {
     }
 
     /// Returns the action of a call.
-    pub(crate) fn call(&self, id: &str) -> Option<&Action> {
+    pub fn call(&self, id: &str) -> Option<&Action> {
         self.calls.get(id).map(|at| &self.actions[*at])
     }
 
     /// Returns the agent that a call started.
-    pub(crate) fn started_by(&self, call: &str) -> Option<(&String, &Agent)> {
+    pub fn started_by(&self, call: &str) -> Option<(&String, &Agent)> {
         self.agents.iter().find(|(_, agent)| agent.call.as_deref() == Some(call))
     }
 }
 
 impl Action {
     /// Returns every event of the action, in the order intent, verdicts, outcome.
-    pub(crate) fn events(&self) -> impl Iterator<Item = &Value> {
+    pub fn events(&self) -> impl Iterator<Item = &Value> {
         self.event.iter().chain(&self.intent).chain(&self.verdicts).chain(&self.outcome)
     }
 
     /// Returns the event that says most: the outcome, else the intent, else the verdict.
-    pub(crate) fn main(&self) -> Option<&Value> {
+    pub fn main(&self) -> Option<&Value> {
         self.event.as_ref().or(self.outcome.as_ref()).or(self.intent.as_ref()).or(self.verdicts.first())
     }
 
     /// Returns a field of the first event that has it.
-    pub(crate) fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.main().into_iter().chain(self.events()).map(|event| text(event, name)).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
     /// Returns how it ended: `unknown` for a call whose end nobody saw, empty for an event that is no call.
-    pub(crate) fn outcome_word(&self) -> String {
+    pub fn outcome_word(&self) -> String {
         if let Some(event) = &self.event {
             return text(event, "outcome");
         }
@@ -138,7 +143,7 @@ impl Action {
     }
 
     /// Returns what was decided about it.
-    pub(crate) fn verdict_word(&self) -> String {
+    pub fn verdict_word(&self) -> String {
         if self.event.is_some() {
             return String::new();
         }
@@ -149,7 +154,7 @@ impl Action {
     }
 
     /// Returns the event type: of the outcome, else what the intent said it would be.
-    pub(crate) fn kind(&self) -> String {
+    pub fn kind(&self) -> String {
         if let Some(event) = self.event.as_ref().or(self.outcome.as_ref()) {
             return text(event, "event_type");
         }
@@ -158,13 +163,13 @@ impl Action {
     }
 
     /// Tells whether it belongs on a timeline without `-v`.
-    pub(crate) fn is_told(&self) -> bool {
+    pub fn is_told(&self) -> bool {
         let Some(event) = &self.event else { return true };
         text(event, "severity") != "debug" && text(event, "event_type") != "tool.batch"
     }
 
     /// Returns the line of the timeline.
-    pub(crate) fn line(&self) -> Value {
+    pub fn line(&self) -> Value {
         let first = self.events().next();
         let id = |event: Option<&Value>| event.map(|event| text(event, "audit_id"));
         let about = self.intent.as_ref().or(self.main()).map(summary).unwrap_or_default();
@@ -193,7 +198,7 @@ impl Action {
 
 /// Counts tool calls and how many ended in a way that somebody saw.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Calls {
+pub struct Calls {
     open: BTreeSet<String>,
     ended: u64,
     unknown: u64,
@@ -201,7 +206,7 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// Takes in the next event.
-    pub(crate) fn add(&mut self, view: &Value) {
+    pub fn add(&mut self, view: &Value) {
         let call = text(view, "tool_use_id");
         match text(view, "phase").as_str() {
             _ if call.is_empty() => {}
@@ -218,12 +223,12 @@ impl Calls {
     }
 
     /// Returns how many calls there were.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.ended + self.open.len() as u64
     }
 
     /// Returns how many calls have no end that somebody saw, running ones among them.
-    pub(crate) fn unknown(&self) -> u64 {
+    pub fn unknown(&self) -> u64 {
         self.unknown + self.open.len() as u64
     }
 }

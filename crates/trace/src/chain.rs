@@ -10,29 +10,32 @@ const DEPTH_MAX: usize = 64;
 
 /// One link of a chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Link {
+pub struct Link {
     /// How far below the person.
-    pub(crate) depth: usize,
+    pub depth: usize,
     /// `person`, `session`, `prompt`, `agent`, `call`, `event`.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Who or which.
-    pub(crate) id: String,
+    pub id: String,
     /// What it was about.
-    pub(crate) about: String,
+    pub about: String,
     /// How it ended.
-    pub(crate) outcome: String,
+    pub outcome: String,
     /// The event that tells it.
-    pub(crate) event: Option<String>,
+    pub event: Option<String>,
 }
 
 /// What led to an event, the event, and what it led to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Chain {
-    pub(crate) above: Vec<Link>,
-    pub(crate) target: Link,
-    pub(crate) below: Vec<Link>,
+pub struct Chain {
+    /// From the person down to what acted.
+    pub above: Vec<Link>,
+    /// The event that was asked for.
+    pub target: Link,
+    /// What it led to.
+    pub below: Vec<Link>,
     /// Links that nobody saw, in words.
-    pub(crate) missing: Vec<String>,
+    pub missing: Vec<String>,
 }
 
 impl Chain {
@@ -50,7 +53,7 @@ impl Chain {
 }
 
 /// Returns the chain of an event of a session.
-pub(crate) fn of_session(target: &Value, story: &Story) -> Chain {
+pub fn of_session(target: &Value, story: &Story) -> Chain {
     let mut chain = Chain::default();
     person(&mut chain, target, story);
     let started = single(story, "session.started");
@@ -78,7 +81,7 @@ pub(crate) fn of_session(target: &Value, story: &Story) -> Chain {
 }
 
 /// Returns the chain of a record without a session: parents by run and by event, children likewise.
-pub(crate) fn of_records(target: &Value, related: &[Value]) -> Chain {
+pub fn of_records(target: &Value, related: &[Value]) -> Chain {
     let mut chain = Chain::default();
     let user = text(target, "user_id");
     if user.is_empty() {

@@ -1,0 +1,11 @@
+//! Who led to what: the story of a session and the chain around one event, from events that somebody else found.
+//!
+//! It is **not** a search and reads nothing: views of events go in, in the order of the ledger, links come out.
+//!
+//! Invariants:
+//! - What no witness told is never filled in: it is listed as missing, in words.
+//! - Damaged data makes no loop and no panic; chains have a largest depth.
+
+pub mod chain;
+pub mod field;
+pub mod story;
