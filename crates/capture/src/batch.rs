@@ -40,7 +40,7 @@ pub(crate) fn batch(draft: &mut Draft, work: &mut Work<'_>) -> Vec<Draft> {
 fn concluded(first: &Draft, id: &Token, call: &Value, shown: Option<&Value>, known: &Call, work: &mut Work<'_>) -> Vec<Draft> {
     let input = call.get("tool_input");
     let tool = call.get("tool_name").and_then(Value::as_str).unwrap_or_default();
-    let doing = tools::understand(tool, input, calls::cwd(first));
+    let doing = tools::understand(tool, input, known.cwd.as_deref().or_else(|| calls::cwd(first)));
     let mut draft = work.derived(doing.event_type, first);
     draft.envelope.tool_use_id = Some(id.clone());
     draft.envelope.tool_name = token(tool);

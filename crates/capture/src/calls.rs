@@ -63,8 +63,13 @@ pub(crate) fn repeat(draft: &mut Draft, first: sealtrail_event::AuditId) {
 
 /// Understands the call of an event.
 pub(crate) fn doing_of(draft: &Draft) -> Doing {
+    doing_in(draft, None)
+}
+
+/// Understands the call of an event that began in the folder `began`, where that is known.
+pub(crate) fn doing_in(draft: &Draft, began: Option<&str>) -> Doing {
     let tool = draft.envelope.tool_name.as_ref().map_or("", |tool| tool.as_str());
-    tools::understand(tool, draft.member(SlotName::Input, "tool_input"), cwd(draft))
+    tools::understand(tool, draft.member(SlotName::Input, "tool_input"), began.or_else(|| cwd(draft)))
 }
 
 /// Returns the working folder that the event names.

@@ -13,7 +13,9 @@ use crate::{batch, calls, command};
 
 /// PostToolUse and PostToolUseFailure: the event of what was done.
 pub(crate) fn ended(draft: &mut Draft, measures: Measures, work: &mut Work<'_>) -> Vec<Draft> {
-    let doing = calls::doing_of(draft);
+    let known = work.sessions.call(draft.envelope.session_id.as_ref(), draft.envelope.tool_use_id.as_ref()).cloned();
+    // The hook of the end names the folder in which the command left the shell.
+    let doing = calls::doing_in(draft, known.as_ref().and_then(|call| call.cwd.as_deref()));
     set_type(draft, doing.event_type);
     doing.describe(draft);
     calls::name_server(draft);
@@ -26,7 +28,6 @@ pub(crate) fn ended(draft: &mut Draft, measures: Measures, work: &mut Work<'_>) 
     tell_agent(draft);
     raw::side_output(draft, work);
 
-    let known = work.sessions.call(draft.envelope.session_id.as_ref(), draft.envelope.tool_use_id.as_ref()).cloned();
     let ran = draft.envelope.outcome != Some(Outcome::Denied);
     if ran && known.as_ref().is_some_and(|call| call.asked) {
         draft.envelope.policy_result = PolicyResult::Allowed;
@@ -116,7 +117,8 @@ fn tell_agent(draft: &mut Draft) {
 
 /// Makes one event for each part of a command line that does several things.
 ///
-/// The shell tells one exit status for all of them: after a failure nobody knows which part failed.
+/// The shell tells one exit status for all of them: after a failure nobody knows which part failed, and a success says nothing of
+/// the parts for which it does not vouch (`rm x; true`).
 pub(crate) fn parts(first: &Draft, doing: &Doing, work: &mut Work<'_>) -> Vec<Draft> {
     if !doing.has_parts() {
         return Vec::new();
@@ -133,6 +135,7 @@ fn part(first: &Draft, action: &command::Action, work: &mut Work<'_>) -> Draft {
     new.severity = old.severity;
     new.policy_result = old.policy_result;
     new.outcome = match old.outcome {
+        Some(Outcome::Success) if !action.confirmed => Some(Outcome::Unknown),
         Some(Outcome::Failure) => Some(Outcome::Unknown),
         other => other,
     };

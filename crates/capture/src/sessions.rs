@@ -1,6 +1,6 @@
 //! The pairing state: which calls of which sessions are open, and what is known of the agents in them.
 //!
-//! It holds ids and fingerprints, no content. It is changed only by [`Step`]s, and a step is read from a stored event exactly as
+//! It holds ids, fingerprints and the folders of open calls, no content. It is changed only by [`Step`]s, and a step is read from a stored event exactly as
 //! from a new one: replaying the trail gives the same state.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,9 @@ pub const CALLS_PER_SESSION_MAX: usize = 4096;
 /// Calls known in all sessions: about 400 bytes each, so 6.5 MB.
 pub const CALLS_MAX: usize = 16_384;
 
+/// 1 KiB: of a call in a deeper folder the folder is not remembered.
+const CWD_BYTES_MAX: usize = 1024;
+
 /// Agents known in all sessions: about 200 bytes each, so 3.3 MB; of further ones the parent is not remembered.
 const AGENTS_MAX: usize = 16_384;
 
@@ -37,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) action: Option<Token>,
     pub(crate) agent: Option<Token>,
     pub(crate) input: Option<Hash>,
+    /// The folder in which it began, until it ends.
+    pub(crate) cwd: Option<String>,
     pub(crate) requested: Option<AuditId>,
     pub(crate) asked: bool,
     pub(crate) denied: bool,
@@ -225,9 +230,10 @@ impl Session {
 
     fn apply(&mut self, event: AuditId, deed: Deed, number: u64, agents_fit: bool) {
         match deed {
-            Deed::Requested { call, tool, action, agent, input } => {
+            Deed::Requested { call, tool, action, agent, input, cwd } => {
                 let call = self.call_mut(&call, number);
                 (call.tool, call.action, call.agent, call.input) = (tool, action, agent, input);
+                call.cwd = cwd.filter(|cwd| call.ended.is_none() && cwd.len() <= CWD_BYTES_MAX);
                 call.requested.get_or_insert(event);
             }
             Deed::Ended { call: id, tool, agent, input, expect, child } => {
@@ -238,6 +244,7 @@ impl Session {
                 call.tool = call.tool.take().or(tool);
                 call.agent = call.agent.take().or(agent);
                 (call.ended_input, call.expect) = (input, expect);
+                call.cwd = None;
                 call.ended.get_or_insert(event);
             }
             Deed::Asked { call } => self.call_mut(&call, number).asked = true,

@@ -79,7 +79,7 @@ pub(crate) struct Step {
 /// The kinds of change.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Deed {
-    Requested { call: Token, tool: Option<Token>, action: Option<Token>, agent: Option<Token>, input: Option<Hash> },
+    Requested { call: Token, tool: Option<Token>, action: Option<Token>, agent: Option<Token>, input: Option<Hash>, cwd: Option<String> },
     Ended { call: Token, tool: Option<Token>, agent: Option<Token>, input: Option<Hash>, expect: Expect, child: Option<Token> },
     Asked { call: Token },
     Denied { call: Token },
@@ -147,7 +147,8 @@ fn input_of(event: &dyn Look) -> Option<Hash> {
 
 fn requested(event: &dyn Look, call: Token) -> Deed {
     let (tool, action) = (named(event, "tool_name"), named(event, "action_type"));
-    Deed::Requested { call, tool, action, agent: named(event, "agent_id"), input: input_of(event) }
+    let cwd = event.word("cwd").map(str::to_owned);
+    Deed::Requested { call, tool, action, agent: named(event, "agent_id"), input: input_of(event), cwd }
 }
 
 fn ended(event: &dyn Look, call: Token) -> Deed {

@@ -7,7 +7,7 @@ use crate::command::{self, Action};
 use crate::draft::{Draft, token};
 use crate::path;
 
-/// 16: a command line with more parts than this is told by its text; the parts left out are counted.
+/// 16 parts of a command line get events of their own: reads are left out first, then the last ones; those left out are counted.
 const ACTIONS_MAX: usize = 16;
 
 /// What one tool call does.
@@ -72,8 +72,20 @@ fn shell(line: &str, cwd: Option<&str>) -> Doing {
         return doing;
     }
     let more = actions.len().saturating_sub(ACTIONS_MAX);
-    actions.truncate(ACTIONS_MAX);
+    leave_out(&mut actions);
     Doing { actions, more, ..doing("tool.command", "execute", "command", None) }
+}
+
+/// Keeps the parts that change or send something, as far as there is room: nobody hides a deletion behind sixteen reads.
+fn leave_out(actions: &mut Vec<Action>) {
+    let tame = |action: &Action| action.event_type == "data.file_read" && !action.privileged;
+    let mut room = ACTIONS_MAX.saturating_sub(actions.iter().filter(|action| !tame(action)).count());
+    actions.retain(|action| {
+        let keep = !tame(action) || room > 0;
+        room -= usize::from(keep && tame(action));
+        keep
+    });
+    actions.truncate(ACTIONS_MAX);
 }
 
 impl Doing {
@@ -121,6 +133,9 @@ pub(crate) fn describe(draft: &mut Draft, action: &str, kind: &'static str, targ
 pub(crate) fn detail(draft: &mut Draft, action: &Action) {
     if !action.certain {
         draft.put_in(SlotName::Resource, "resource", "certain", false.into());
+    }
+    if !action.confirmed {
+        draft.put_in(SlotName::Resource, "resource", "confirmed", false.into());
     }
     if action.privileged {
         draft.put_in(SlotName::Resource, "resource", "privileged", true.into());

@@ -1,9 +1,9 @@
 //! Clouds, clusters, containers and infrastructure tools: provider, service, operation, resource.
 
-use super::lex::Word;
 use super::options::Options;
 use super::table::is_plain;
-use super::walk::Walk;
+use super::walk::{Simple, Walk};
+use super::word::Word;
 use super::wrap::Call;
 
 const CLOUD: &str = "infra.cloud";
@@ -118,6 +118,7 @@ pub(super) fn kubectl(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
         "-n --namespace --context --kubeconfig -f --filename -l --selector -o --output -c --container --cluster --user -k",
     );
     let operation = plain(options.operands.first()).unwrap_or_else(|| "execute".to_owned());
+    let inside = options.operands.get(1).filter(|_| operation == "exec").map(|word| word.text.clone());
     let file = options.value(&["-f", "--filename", "-k"]);
     let resource = match options.operands.get(1..3) {
         Some([kind, name]) if !kind.text.contains('/') && !matches!(operation.as_str(), "exec" | "logs" | "cp") => {
@@ -133,6 +134,16 @@ pub(super) fn kubectl(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
     }
     if let Some(file) = file.filter(|file| !file.text.contains("://")) {
         walk.file("data.file_read", "read", file);
+    }
+    if let (Some(name), Some(end)) = (inside, call.words.iter().position(|word| word.text == "--")) {
+        in_container(walk, name, &call.words[end + 1..]);
+    }
+}
+
+/// A command that runs in a container; its words are none of ours.
+fn in_container(walk: &mut Walk, name: String, words: &[Word]) {
+    if !words.is_empty() {
+        walk.within("container", name, |walk| walk.nested(&Simple { words: words.to_vec(), ..Simple::default() }));
     }
 }
 
@@ -181,6 +192,10 @@ pub(super) fn container(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
         if options.has(&["--privileged"]) {
             action.detail.insert("container_privileged", "true".to_owned());
         }
+    }
+    if let Some(name) = resource.filter(|_| matches!(operation.as_str(), "run" | "exec" | "compose.run" | "compose.exec")) {
+        let end = call.words.iter().position(|word| std::ptr::eq(word, name)).map_or(call.words.len(), |at| at + 1);
+        in_container(walk, name.text.clone(), &call.words[end..]);
     }
 }
 

@@ -1,14 +1,18 @@
 //! Databases: which one, what kind of statement, and the statement without its literals.
 
-use super::lex::Word;
 use super::net;
 use super::options::Options;
 use super::walk::Walk;
+use super::word::Word;
 use super::wrap::Call;
 
 const QUERY: &str = "data.db_query";
 /// 400 characters tell what a statement is about.
 const SQL_CHARS_MAX: usize = 400;
+/// 32 statements of one text are told.
+const STATEMENTS_MAX: usize = 32;
+/// Programs whose language writes strings in double quotes too, with escapes.
+const STRINGS_IN_DOUBLE_QUOTES: &[&str] = &["mysql", "mariadb", "mycli", "mongosh", "mongo", "clickhouse-client", "clickhouse", "bq"];
 
 /// `psql [-c sql] [-f file] [database]`.
 pub(super) fn psql(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
@@ -49,6 +53,7 @@ pub(super) fn redis(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
     let certain = options.operands.iter().take(2).all(|word| !word.uncertain);
     if let Some(action) = walk.add(QUERY, command.as_deref().unwrap_or("query"), "database", target, certain) {
         action.detail.insert("program", call.program.to_owned());
+        action.detail.extend(options.value(&["-h"]).map(|word| ("server", word.text.clone())));
         action.detail.extend(key.map(|key| ("key", key)));
     }
 }
@@ -84,10 +89,10 @@ fn whole(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>, verb: &str) {
     let database = options.value(&["-d", "--dbname", "--db", "--uri"]).or(options.operands.first().copied());
     let target = database.map(|word| net::without_credentials(&word.text));
     let certain = database.is_none_or(|word| !word.uncertain);
-    let host = options.value(&["-h", "--host"]).map(|word| word.text.clone());
+    let server = options.value(&["-h", "--host"]).map(|word| word.text.clone());
     if let Some(action) = walk.add(QUERY, verb, "database", target, certain) {
         action.detail.insert("program", call.program.to_owned());
-        action.detail.extend(host.map(|host| ("host", host)));
+        action.detail.extend(server.map(|server| ("server", server)));
     }
 }
 
@@ -95,19 +100,22 @@ fn whole(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>, verb: &str) {
 fn statements(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>, database: Option<&Word>, sql: &[&Word], files: &[&Word]) {
     let target = database.map(|word| net::without_credentials(&word.text));
     let known = database.is_none_or(|word| !word.uncertain);
-    let host = options.value(&["-h", "--host"]).map(|word| word.text.clone());
+    let server = options.value(&["-h", "--host"]).map(|word| word.text.clone());
     let fed = call.fed.filter(|_| sql.is_empty());
     let texts: Vec<&Word> = sql.iter().copied().chain(fed).take(8).collect();
     let told = |walk: &mut Walk, verb: &str, sql: Option<String>, certain: bool| {
         if let Some(action) = walk.add(QUERY, verb, "database", target.clone(), certain) {
             action.detail.insert("program", call.program.to_owned());
-            action.detail.extend(host.clone().map(|host| ("host", host)));
+            action.detail.extend(server.clone().map(|server| ("server", server)));
             action.detail.extend(sql.map(|sql| ("sql", sql)));
         }
     };
     for text in &texts {
-        let plain = without_literals(&text.text);
-        told(walk, verb_of(&plain), Some(plain.clone()), known && !text.uncertain);
+        let plain = without_literals(&text.text, STRINGS_IN_DOUBLE_QUOTES.contains(&call.program));
+        for statement in plain.split(';').map(str::trim).filter(|statement| !statement.is_empty()).take(STATEMENTS_MAX) {
+            let short: String = statement.chars().take(SQL_CHARS_MAX).collect();
+            told(walk, verb_of(statement), Some(short), known && !text.uncertain);
+        }
     }
     if texts.is_empty() {
         told(walk, "query", None, known && !call.piped);
@@ -128,28 +136,25 @@ fn verb_of(sql: &str) -> &'static str {
 }
 
 /// Replaces strings and numbers by `?`, drops comments, joins blanks.
-fn without_literals(sql: &str) -> String {
+fn without_literals(sql: &str, double_quotes: bool) -> String {
     let mut out = String::new();
     let mut rest = sql.chars().peekable();
     while let Some(c) = rest.next() {
-        if out.len() >= SQL_CHARS_MAX {
-            break;
-        }
         match c {
-            '\'' => {
-                while let Some(c) = rest.next() {
-                    if c == '\'' && rest.next_if_eq(&'\'').is_none() {
-                        break;
-                    }
-                }
+            '\'' | '"' if c == '\'' || double_quotes => {
+                skip_string(&mut rest, c, double_quotes);
                 out.push('?');
             }
             '-' if rest.peek() == Some(&'-') => while rest.next_if(|c| *c != '\n').is_some() {},
+            '/' if rest.peek() == Some(&'*') => {
+                let mut last = ' ';
+                while let Some(c) = rest.next().filter(|c| (last, *c) != ('*', '/')) {
+                    last = c;
+                }
+            }
+            // Text up to the next `$$` is a string; what follows is not worth telling.
             '$' if rest.peek() == Some(&'$') => {
-                let quoted: String = rest.by_ref().skip(1).collect();
                 out.push('?');
-                let tail = quoted.split_once("$$").map_or("", |(_, tail)| tail);
-                out.push_str(&tail.chars().take(40).collect::<String>());
                 break;
             }
             c if c.is_ascii_digit() && !out.ends_with(|p: char| p.is_alphanumeric() || p == '_') => {
@@ -165,4 +170,15 @@ fn without_literals(sql: &str) -> String {
         }
     }
     out.trim_end().to_owned()
+}
+
+/// Moves behind the end of a string; a doubled quote is a part of it, and so is one behind a backslash in some languages.
+fn skip_string(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char, escapes: bool) {
+    while let Some(c) = rest.next() {
+        if c == '\\' && escapes {
+            rest.next();
+        } else if c == quote && rest.next_if_eq(&quote).is_none() {
+            return;
+        }
+    }
 }

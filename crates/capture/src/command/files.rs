@@ -1,8 +1,8 @@
 //! Programs that read, write, move and delete files.
 
-use super::lex::Word;
 use super::options::{Options, part};
 use super::walk::Walk;
+use super::word::Word;
 use super::wrap::Call;
 
 const READ: &str = "data.file_read";
@@ -26,19 +26,37 @@ pub(super) fn sort(walk: &mut Walk, _: &Call<'_>, options: &Options<'_>) {
 /// `ls` and friends: the operands, or the working folder.
 pub(super) fn list(walk: &mut Walk, _: &Call<'_>, options: &Options<'_>) {
     if options.operands.is_empty() {
-        let target = walk.path(".");
-        walk.add(READ, "list", "file", Some(target), true);
+        here(walk, "list");
     }
     each(walk, READ, "list", &options.operands);
 }
 
-/// A search without a file: recursive tools search the working folder, others read their input.
-pub(super) fn searched_here(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
-    let recursive = matches!(call.program, "rg" | "ag" | "ack" | "ugrep") || options.has(&["-r", "-R", "--recursive"]);
-    if recursive {
-        let target = walk.path(".");
-        walk.add(READ, "search", "file", Some(target), true);
+/// `cat`: reads its operands; without any it passes its input on.
+pub(super) fn cat(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
+    each(walk, READ, "read", &options.operands);
+    if options.operands.iter().all(|word| word.text == "-") {
+        walk.output = call.fed.cloned();
+        walk.quiet(call.program);
     }
+}
+
+/// `grep pattern file…`; without a file, recursive tools search the working folder and others their input.
+pub(super) fn grep(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
+    let skip = usize::from(!options.has(&["-e", "-f", "--regexp", "--file", "--files"])).min(options.operands.len());
+    let files = &options.operands[skip..];
+    each(walk, READ, "search", files);
+    each(walk, READ, "read", &options.values(&["-f", "--file"]));
+    let searches_folders = matches!(call.program, "rg" | "ag" | "ack" | "ugrep") && !call.piped && call.fed.is_none();
+    if files.is_empty() && (searches_folders || options.has(&["-r", "-R", "--recursive"])) {
+        here(walk, "search");
+    } else if files.is_empty() {
+        walk.quiet(call.program);
+    }
+}
+
+/// The working folder.
+fn here(walk: &mut Walk, action: &str) {
+    walk.file(READ, action, &Word { text: ".".to_owned(), ..Word::default() });
 }
 
 /// `fd pattern folder…`.
@@ -46,8 +64,7 @@ pub(super) fn search_folder(walk: &mut Walk, _: &Call<'_>, options: &Options<'_>
     let folders = options.operands.get(1..).unwrap_or_default();
     each(walk, READ, "search", folders);
     if folders.is_empty() {
-        let target = walk.path(".");
-        walk.add(READ, "search", "file", Some(target), true);
+        here(walk, "search");
     }
     if let Some(command) = options.value(&["-x", "-X"]) {
         walk.words(&[command.clone(), Word { uncertain: true, ..Word::default() }], false);
@@ -148,14 +165,10 @@ pub(super) fn tee(walk: &mut Walk, _: &Call<'_>, options: &Options<'_>) {
     each(walk, WRITE, action, &options.operands);
 }
 
-/// `mkdir`, `mkfifo`, `mktemp`.
-pub(super) fn make(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
-    each(walk, WRITE, "create", &options.operands);
-    // `mkdir -p DIR` has no value; the shared row lets -p take one for mktemp.
-    each(walk, WRITE, "create", &options.values(&["-p"]));
-    if options.operands.is_empty() && call.program == "mktemp" {
-        walk.add(WRITE, "create", "file", None, false);
-    }
+/// `mktemp [template]`: makes a name that only the running shell knows.
+pub(super) fn make_temporary(walk: &mut Walk, _: &Call<'_>, options: &Options<'_>) {
+    let template = options.operands.first().copied().cloned().unwrap_or_default();
+    walk.file(WRITE, "create", &Word { uncertain: true, ..template });
 }
 
 /// Sources and destination of a copy or move; none when there is no destination.
@@ -187,9 +200,9 @@ pub(super) fn copy(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
     for source in sources {
         walk.file(READ, "copy", source);
         let arrival = arrival(source, to, several);
-        let from = walk.path(&source.text);
+        let from = Some(walk.path(&source.text)).filter(|_| !source.text.is_empty());
         if let Some(action) = walk.file(WRITE, "copy", &arrival) {
-            action.detail.insert("from", from);
+            action.detail.extend(from.map(|from| ("from", from)));
         }
     }
 }
@@ -208,7 +221,9 @@ pub(super) fn relocate(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) 
         if let Some(action) = walk.file(MOVE, "move", source) {
             action.detail.insert("to", into);
         }
-        if let Some(action) = walk.file(WRITE, "move", &arrival) {
+        if let Some(action) = walk.file(WRITE, "move", &arrival)
+            && !source.text.is_empty()
+        {
             action.detail.insert("from", from);
         }
     }

@@ -1,10 +1,10 @@
 //! Repositories: git, its siblings, and the tools of the places that host them.
 
-use super::lex::Word;
 use super::net;
 use super::options::Options;
 use super::table::is_plain;
 use super::walk::Walk;
+use super::word::Word;
 use super::wrap::Call;
 
 /// Options of git itself that take the next word.
@@ -24,9 +24,11 @@ pub(super) fn git(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
         rest = &rest[(1 + usize::from(takes)).min(rest.len())..];
     }
     let Some((command, words)) = rest.split_first() else { return walk.quiet(call.program) };
+    // `-c alias.x='!cmd'`, `-c core.sshCommand=cmd` and their like run something else behind git's back.
+    let configured = call.words[..call.words.len() - rest.len()].iter().any(|word| runs_other(&word.text));
     let options = Options::parse(words, VALUES);
     let (remote, branch) = remote_and_branch(&command.text, &options);
-    let known = !command.uncertain && repository.is_none_or(|word| !word.uncertain);
+    let known = !configured && !command.uncertain && repository.is_none_or(|word| !word.uncertain);
     let target = match command.text.as_str() {
         "clone" => options.operands.first().map(|word| net::without_credentials(&word.text)),
         _ => repository.map(|word| walk.path(&word.text)).or_else(|| walk.cwd()),
@@ -41,25 +43,33 @@ pub(super) fn git(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
         let sub = options.operands.first().filter(|word| SUBCOMMANDS.contains(&command.text.as_str()) && is_plain(&word.text));
         action.detail.extend(sub.map(|word| ("subcommand", word.text.clone())));
     }
-    on_files(walk, &command.text, &options, repository);
+    on_files(walk, &command.text, words, &options, repository);
+}
+
+/// Whether a setting names a program.
+fn runs_other(setting: &str) -> bool {
+    let setting = setting.to_ascii_lowercase();
+    let names =
+        ["alias.", "core.sshcommand", "core.pager", "core.editor", "core.hookspath", "core.fsmonitor", "credential.", "diff.external"];
+    setting.contains('=') && names.iter().any(|name| setting.starts_with(name))
 }
 
 /// Commands whose first operand is a command again.
 const SUBCOMMANDS: &[&str] = &["remote", "stash", "worktree", "submodule", "config", "bisect", "notes", "lfs", "reflog"];
 
-fn remote_and_branch<'a>(command: &str, options: &Options<'a>) -> (Option<&'a Word>, Option<&'a Word>) {
+fn remote_and_branch<'a>(command: &str, options: &'a Options<'_>) -> (Option<&'a Word>, Option<&'a Word>) {
     let operand = |at: usize| options.operands.get(at).copied();
     match command {
         "push" | "pull" | "fetch" => (operand(0), operand(1)),
         "ls-remote" => (operand(0), None),
         "remote" => (operand(2), None),
-        "checkout" | "switch" | "merge" | "rebase" | "branch" => (None, operand(0)),
+        "checkout" | "switch" | "merge" | "rebase" | "branch" => (None, options.value(&["-b", "-B", "-c", "-C"]).or(operand(0))),
         _ => (None, None),
     }
 }
 
 /// What a git command does to files of the working tree.
-fn on_files(walk: &mut Walk, command: &str, options: &Options<'_>, repository: Option<&Word>) {
+fn on_files(walk: &mut Walk, command: &str, words: &[Word], options: &Options<'_>, repository: Option<&Word>) {
     let whole = || repository.cloned().unwrap_or(Word { text: ".".to_owned(), ..Word::default() });
     match command {
         "rm" if !options.has(&["--cached"]) => {
@@ -88,6 +98,13 @@ fn on_files(walk: &mut Walk, command: &str, options: &Options<'_>, repository: O
         }
         "restore" => {
             for file in &options.operands {
+                walk.file("data.file_write", "restore", file);
+            }
+        }
+        // `git checkout [branch] -- file…`
+        "checkout" => {
+            let files = words.iter().skip_while(|word| word.text != "--").skip(1);
+            for file in files {
                 walk.file("data.file_write", "restore", file);
             }
         }

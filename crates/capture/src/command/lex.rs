@@ -1,17 +1,11 @@
-//! Shell text into words, operators and redirections (POSIX quoting, plus the common bash forms).
+//! Shell text into tokens: words, operators, redirections, here-documents, as bash splits them. What is unfinished ends with the text.
 
-/// A word after quote removal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Word {
-    /// The text; an expansion stands as it was written.
-    pub(super) text: String,
-    /// It holds an expansion or a glob, so the shell may make something else of it.
-    pub(super) uncertain: bool,
-    /// Some part of it was quoted: it is no reserved word and no operator.
-    pub(super) quoted: bool,
-    /// The scripts inside `$(…)`, backquotes and `<(…)`.
-    pub(super) scripts: Vec<String>,
-}
+use super::NESTING_MAX;
+use super::braces;
+use super::word::Word;
+
+/// 1 KiB of a `((…))` are read for its end: every `((` starts a new reading.
+const ARITHMETIC_BYTES_MAX: usize = 1024;
 
 /// How a redirection uses its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +21,14 @@ pub(super) enum Direction {
 pub(super) enum Token {
     Word(Word),
     Redirect(Direction, Word),
-    /// The body of a here-document.
+    /// A here-document with its body, at the place of its redirection.
     Here(Word),
-    /// `;`, `&`, `&&`, `||`, a newline.
-    End,
+    /// `;` or a newline.
+    Then,
+    /// `&`
+    Background,
+    And,
+    Or,
     /// `|` and `|&`: the next command reads what this one writes.
     Pipe,
     /// `;;`, `;&`, `;;&` of a `case`.
@@ -39,326 +37,228 @@ pub(super) enum Token {
     Close,
 }
 
-/// Splits `text`; unfinished quotes end with the text.
+/// Splits `text`.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { text: text.as_bytes(), at: 0, out: Vec::new(), here: Vec::new() };
+    let mut lexer = Lexer::new(text.as_bytes());
     lexer.run();
     lexer.out
 }
 
-struct Lexer<'a> {
-    text: &'a [u8],
-    at: usize,
-    out: Vec<Token>,
-    /// Here-documents whose bodies start at the next line: delimiter, tabs stripped, no expansion.
-    here: Vec<(String, bool, bool)>,
+/// A cursor over the text; `word.rs` reads words with it.
+pub(super) struct Lexer<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) at: usize,
+    /// Levels of `$(…)` and `${…}` around this text.
+    pub(super) depth: usize,
+    pub(super) out: Vec<Token>,
+    /// Here-documents whose bodies start at the next line.
+    here: Vec<Here>,
+    /// Ends at the `)` that nothing here opened.
+    inside: bool,
+    opens: usize,
+    cases: usize,
 }
 
-impl Lexer<'_> {
+struct Here {
+    token: usize,
+    delimiter: String,
+    tabs: bool,
+    literal: bool,
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, depth: 0, out: Vec::new(), here: Vec::new(), inside: false, opens: 0, cases: 0 }
+    }
+
+    /// A lexer of a text inside this one.
+    pub(super) fn inner<'b>(&self, text: &'b [u8]) -> Lexer<'b> {
+        Lexer { depth: self.depth + 1, ..Lexer::new(text) }
+    }
+
+    pub(super) fn peek(&self, ahead: usize) -> Option<u8> {
+        self.text.get(self.at + ahead).copied()
+    }
+
+    /// The text from the cursor on; the cursor never stands behind the end.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.text[self.at..]
+    }
+
+    /// Moves on, at most to the end.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.at = (self.at + bytes).min(self.text.len());
+    }
+
     fn run(&mut self) {
         while let Some(byte) = self.peek(0) {
             match byte {
-                b' ' | b'\t' | b'\r' => self.at += 1,
-                b'\\' if self.peek(1) == Some(b'\n') => self.at += 2,
-                b'#' => self.comment(),
+                b' ' | b'\t' => self.skip(1),
+                b'\\' if self.peek(1) == Some(b'\n') => self.skip(2),
+                b'#' => self.skip(length(self.rest(), |byte| byte != b'\n')),
                 b'\n' => {
-                    self.at += 1;
-                    self.out.push(Token::End);
+                    self.skip(1);
+                    self.out.push(Token::Then);
                     self.here_documents();
                 }
+                b')' if self.inside && self.opens == 0 && self.cases == 0 => return,
                 b';' | b'&' | b'|' | b'(' | b')' => self.operator(byte),
                 b'<' | b'>' if self.peek(1) != Some(b'(') => self.redirect(),
                 b'0'..=b'9' if self.is_descriptor() => self.redirect(),
-                _ => {
-                    let word = self.word();
-                    self.out.push(Token::Word(word));
-                }
+                _ => self.words(),
             }
         }
     }
 
-    fn peek(&self, ahead: usize) -> Option<u8> {
-        self.text.get(self.at + ahead).copied()
+    /// The tokens between the bracket under the cursor and the one that closes it; the cursor moves behind it.
+    pub(super) fn bracket(&mut self) -> (&'a [u8], Vec<Token>) {
+        let start = (self.at + 1).min(self.text.len());
+        let mut inner = Lexer { at: start, depth: self.depth + 1, inside: true, ..Lexer::new(self.text) };
+        if inner.depth > NESTING_MAX {
+            inner.skip_brackets();
+        } else {
+            inner.run();
+        }
+        let inside = &self.text[start..inner.at];
+        self.at = (inner.at + 1).min(self.text.len());
+        (inside, inner.out)
     }
 
-    fn comment(&mut self) {
-        self.at += self.text[self.at..].iter().take_while(|b| **b != b'\n').count();
+    /// Deeper than anybody writes: brackets are counted, nothing else is read.
+    fn skip_brackets(&mut self) {
+        let mut depth = 0usize;
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b'(' => depth += 1,
+                b')' if depth == 0 => return,
+                b')' => depth -= 1,
+                _ => {}
+            }
+            self.skip(1);
+        }
+    }
+
+    /// Where the arithmetic ends whose `((` is under the cursor: behind its `))`. None if it is two brackets.
+    pub(super) fn arithmetic_end(&self) -> Option<usize> {
+        let mut depth = 0usize;
+        let mut inner_end = None;
+        for (at, byte) in self.rest().iter().take(ARITHMETIC_BYTES_MAX).enumerate() {
+            match byte {
+                b'(' => depth += 1,
+                b')' if depth == 2 => (depth, inner_end) = (1, Some(at)),
+                b')' if depth == 1 => return (inner_end == Some(at - 1)).then_some(self.at + at + 1),
+                b')' => depth -= 1,
+                _ => {}
+            }
+        }
+        None
     }
 
     fn operator(&mut self, byte: u8) {
-        let (token, length) = match (byte, self.peek(1)) {
+        let (token, bytes) = match (byte, self.peek(1)) {
             (b'&', Some(b'>')) => return self.redirect(),
+            (b'(', Some(b'(')) if self.is_arithmetic() => return,
             (b';', Some(b';')) => (Token::CaseEnd, if self.peek(2) == Some(b'&') { 3 } else { 2 }),
             (b';', Some(b'&')) => (Token::CaseEnd, 2),
-            (b'&', Some(b'&')) | (b'|', Some(b'|')) => (Token::End, 2),
+            (b'&', Some(b'&')) => (Token::And, 2),
+            (b'|', Some(b'|')) => (Token::Or, 2),
             (b'|', Some(b'&')) => (Token::Pipe, 2),
             (b'|', _) => (Token::Pipe, 1),
             (b'(', _) => (Token::Open, 1),
             (b')', _) => (Token::Close, 1),
-            _ => (Token::End, 1),
+            (b'&', _) => (Token::Background, 1),
+            _ => (Token::Then, 1),
         };
-        self.at += length;
+        match token {
+            Token::Open => self.opens += 1,
+            Token::Close => self.opens = self.opens.saturating_sub(1),
+            _ => {}
+        }
+        self.skip(bytes);
         self.out.push(token);
+    }
+
+    /// `((…))` as a command or behind `for` is one word.
+    fn is_arithmetic(&mut self) -> bool {
+        let starts = match self.out.last() {
+            Some(Token::Word(word)) => word.is_reserved() || word.text == "for",
+            _ => true,
+        };
+        let Some(end) = self.arithmetic_end().filter(|_| starts) else { return false };
+        let mut word = Word { text: "((".to_owned(), ..Word::default() };
+        self.scripts_in(&self.text[self.at..end], &mut word);
+        self.at = end;
+        self.out.push(Token::Word(Word { uncertain: false, ..word }));
+        true
     }
 
     /// Whether digits stand directly before `<` or `>`.
     fn is_descriptor(&self) -> bool {
-        let digits = self.text[self.at..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = length(self.rest(), |byte| byte.is_ascii_digit());
         matches!(self.peek(digits), Some(b'<' | b'>')) && self.peek(digits + 1) != Some(b'(')
     }
 
     fn redirect(&mut self) {
-        self.at += self.text[self.at..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let rest = &self.text[self.at..];
-        let Some((form, direction)) = REDIRECTIONS.iter().find(|(form, _)| rest.starts_with(form.as_bytes())) else {
-            self.at += 1;
-            return;
+        self.skip(length(self.rest(), |byte| byte.is_ascii_digit()));
+        let Some((form, direction)) = REDIRECTIONS.iter().find(|(form, _)| self.rest().starts_with(form.as_bytes())) else {
+            return self.skip(1);
         };
-        self.at += form.len();
-        while matches!(self.peek(0), Some(b' ' | b'\t')) {
-            self.at += 1;
-        }
+        self.skip(form.len());
+        self.skip(length(self.rest(), |byte| matches!(byte, b' ' | b'\t')));
         let word = self.word();
         // `2>&1` and `>&-` name a descriptor, no file.
-        let descriptor = form.ends_with('&') && word.text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let descriptor = form.ends_with('&') && word.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         match direction {
-            None => self.here.push((word.text, *form == "<<-", word.quoted)),
+            None => {
+                self.here.push(Here { token: self.out.len(), delimiter: word.text, tabs: *form == "<<-", literal: word.quoted });
+                self.out.push(Token::Here(Word::default()));
+            }
             Some(direction) if !descriptor && (!word.text.is_empty() || word.quoted) => self.out.push(Token::Redirect(*direction, word)),
             Some(_) => {}
         }
     }
 
     fn here_documents(&mut self) {
-        for (delimiter, tabs, literal) in std::mem::take(&mut self.here) {
+        for here in std::mem::take(&mut self.here) {
             let mut body = String::new();
             while self.at < self.text.len() {
-                let length = self.text[self.at..].iter().take_while(|b| **b != b'\n').count();
-                let line = String::from_utf8_lossy(&self.text[self.at..self.at + length]).into_owned();
-                self.at = (self.at + length + 1).min(self.text.len());
-                let line = if tabs { line.trim_start_matches('\t') } else { line.as_str() };
-                if line == delimiter {
+                let line = &self.rest()[..length(self.rest(), |byte| byte != b'\n')];
+                self.skip(line.len() + 1);
+                let tabs = if here.tabs { length(line, |byte| byte == b'\t') } else { 0 };
+                if &line[tabs..] == here.delimiter.as_bytes() {
                     break;
                 }
-                body.push_str(line);
+                body.push_str(&String::from_utf8_lossy(&line[tabs..]));
                 body.push('\n');
             }
-            let word = if literal { Word { text: body, quoted: true, ..Word::default() } } else { expanded(&body) };
-            self.out.push(Token::Here(word));
+            let word = if here.literal { Word { text: body, quoted: true, ..Word::default() } } else { self.expanded(&body) };
+            self.out[here.token] = Token::Here(word);
         }
     }
 
-    /// Reads one word; it ends at a blank, an operator or the end.
-    fn word(&mut self) -> Word {
-        let mut word = Word::default();
-        let mut text = Vec::new();
-        while let Some(byte) = self.peek(0) {
-            match byte {
-                b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b')' => break,
-                b'(' if !text.ends_with(b"=") => break,
-                b'(' => self.balanced(b'(', b')', &mut text, &mut word),
-                b'<' | b'>' if self.peek(1) == Some(b'(') && text.is_empty() => {
-                    text.push(byte);
-                    self.at += 1;
-                    self.script(&mut text, &mut word);
-                }
-                b'<' | b'>' => break,
-                b'\\' => self.escaped(&mut text, &mut word),
-                b'\'' => self.single(&mut text, &mut word),
-                b'"' => self.double(&mut text, &mut word),
-                b'$' if self.peek(1) == Some(b'\'') => {
-                    self.at += 1;
-                    self.ansi(&mut text, &mut word);
-                }
-                b'$' if self.peek(1) == Some(b'"') => self.at += 1,
-                b'$' => self.expansion(&mut text, &mut word),
-                b'`' => self.backquote(&mut text, &mut word),
-                _ => {
-                    word.uncertain |=
-                        matches!(byte, b'*' | b'?') || (byte == b'[' && self.closes(b']')) || (byte == b'{' && self.is_brace_list());
-                    text.push(byte);
-                    self.at += 1;
-                }
-            }
+    /// One word, or the words that its braces make of it.
+    fn words(&mut self) {
+        let word = self.word();
+        let names_descriptor = word.text.starts_with('{') && word.text.ends_with('}') && !word.quoted && !word.braces;
+        if names_descriptor && matches!(self.peek(0), Some(b'<' | b'>')) {
+            return;
         }
-        self.at = self.at.min(self.text.len());
-        word.text = String::from_utf8_lossy(&text).into_owned();
-        word
-    }
-
-    fn escaped(&mut self, text: &mut Vec<u8>, word: &mut Word) {
-        match self.peek(1) {
-            Some(b'\n') => {}
-            Some(next) => text.push(next),
-            None => text.push(b'\\'),
-        }
-        word.quoted = true;
-        self.at += 2;
-    }
-
-    /// Whether a glob or brace that opens here closes within the word.
-    fn closes(&self, close: u8) -> bool {
-        let rest = &self.text[self.at..];
-        rest.iter().take(256).take_while(|b| !b.is_ascii_whitespace()).any(|b| *b == close)
-    }
-
-    /// `{a,b}` and `{1..9}`, but not `{}` or a lone brace.
-    fn is_brace_list(&self) -> bool {
-        let word = self.text[self.at..].iter().take(256).take_while(|b| **b != b'}' && !b.is_ascii_whitespace());
-        let inside: Vec<u8> = word.copied().collect();
-        self.closes(b'}') && (inside.contains(&b',') || inside.windows(2).any(|two| two == b".."))
-    }
-
-    fn single(&mut self, text: &mut Vec<u8>, word: &mut Word) {
-        self.at += 1;
-        let length = self.text[self.at..].iter().take_while(|b| **b != b'\'').count();
-        text.extend_from_slice(&self.text[self.at..self.at + length]);
-        self.at += length + 1;
-        word.quoted = true;
-    }
-
-    fn double(&mut self, text: &mut Vec<u8>, word: &mut Word) {
-        self.at += 1;
-        word.quoted = true;
-        while let Some(byte) = self.peek(0) {
-            match byte {
-                b'"' => {
-                    self.at += 1;
-                    return;
-                }
-                b'\\' => {
-                    match self.peek(1) {
-                        Some(b'\n') => {}
-                        Some(next @ (b'$' | b'`' | b'"' | b'\\')) => text.push(next),
-                        Some(next) => text.extend([b'\\', next]),
-                        None => text.push(b'\\'),
-                    }
-                    self.at += 2;
-                }
-                b'$' => self.expansion(text, word),
-                b'`' => self.backquote(text, word),
-                _ => {
-                    text.push(byte);
-                    self.at += 1;
-                }
-            }
-        }
-    }
-
-    /// `$'…'` with the escapes of C.
-    fn ansi(&mut self, text: &mut Vec<u8>, word: &mut Word) {
-        self.at += 1;
-        word.quoted = true;
-        while let Some(byte) = self.peek(0) {
-            self.at += 1;
-            match byte {
-                b'\'' => return,
-                b'\\' => {
-                    let next = self.peek(0).unwrap_or(b'\\');
-                    self.at += 1;
-                    match next {
-                        b'n' => text.push(b'\n'),
-                        b't' => text.push(b'\t'),
-                        b'r' => text.push(b'\r'),
-                        b'e' | b'E' => text.push(0x1b),
-                        b'\\' | b'\'' | b'"' | b'?' => text.push(next),
-                        b'x' => self.hexadecimal(text),
-                        _ => text.extend([b'\\', next]),
-                    }
-                }
-                _ => text.push(byte),
-            }
-        }
-    }
-
-    fn hexadecimal(&mut self, text: &mut Vec<u8>) {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        let digits = rest.iter().take(2).take_while(|b| b.is_ascii_hexdigit()).count();
-        match std::str::from_utf8(&rest[..digits]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => text.push(byte),
-            None => text.extend(b"\\x"),
-        }
-        self.at += digits;
-    }
-
-    /// `$name`, `${…}`, `$(…)`, `$((…))`; a lone `$` is itself.
-    fn expansion(&mut self, text: &mut Vec<u8>, word: &mut Word) {
-        text.push(b'$');
-        self.at += 1;
-        match self.peek(0) {
-            Some(b'(') if self.peek(1) == Some(b'(') => self.balanced(b'(', b')', text, word),
-            Some(b'(') => self.script(text, word),
-            Some(b'{') => self.balanced(b'{', b'}', text, word),
-            Some(next) if next.is_ascii_alphabetic() || next == b'_' => {
-                word.uncertain = true;
-                let name = self.text[self.at..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-                text.extend_from_slice(&self.text[self.at..self.at + name]);
-                self.at += name;
-            }
-            Some(next) if next.is_ascii_digit() || b"@*#?$!-".contains(&next) => {
-                word.uncertain = true;
-                text.push(next);
-                self.at += 1;
-            }
+        let starts = !matches!(self.out.last(), Some(Token::Word(before)) if !before.is_reserved());
+        match word.text.as_str() {
+            "case" if starts && !word.quoted => self.cases += 1,
+            "esac" if !word.quoted => self.cases = self.cases.saturating_sub(1),
             _ => {}
         }
-    }
-
-    /// `(…)` after `$`, `<` or `>`: the inside is a script of its own.
-    fn script(&mut self, text: &mut Vec<u8>, word: &mut Word) {
-        let from = text.len();
-        self.balanced(b'(', b')', text, word);
-        let inside = text[from..].strip_prefix(b"(").unwrap_or_default();
-        let inside = inside.strip_suffix(b")").unwrap_or(inside);
-        word.scripts.push(String::from_utf8_lossy(inside).into_owned());
-    }
-
-    /// Copies up to the bracket that closes this one; quotes inside hide brackets.
-    fn balanced(&mut self, open: u8, close: u8, text: &mut Vec<u8>, word: &mut Word) {
-        let mut depth = 0usize;
-        let mut quote = 0u8;
-        word.uncertain = true;
-        while let Some(byte) = self.peek(0) {
-            text.push(byte);
-            self.at += 1;
-            match byte {
-                b'\\' if quote != b'\'' => {
-                    text.extend(self.peek(0));
-                    self.at += 1;
-                }
-                b'\'' | b'"' if quote == 0 => quote = byte,
-                _ if byte == quote => quote = 0,
-                _ if quote != 0 => {}
-                _ if byte == open => depth += 1,
-                _ if byte == close => {
-                    depth -= 1;
-                    if depth == 0 {
-                        return;
-                    }
-                }
-                _ => {}
-            }
+        match braces::expand(&word) {
+            Some(words) => self.out.extend(words.into_iter().map(Token::Word)),
+            None => self.out.push(Token::Word(Word { uncertain: word.uncertain || word.braces, ..word })),
         }
     }
+}
 
-    fn backquote(&mut self, text: &mut Vec<u8>, word: &mut Word) {
-        let from = self.at;
-        let mut inside = Vec::new();
-        self.at += 1;
-        while let Some(byte) = self.peek(0) {
-            self.at += 1;
-            match byte {
-                b'`' => break,
-                b'\\' if matches!(self.peek(0), Some(b'`' | b'\\' | b'$')) => {
-                    inside.extend(self.peek(0));
-                    self.at += 1;
-                }
-                _ => inside.push(byte),
-            }
-        }
-        text.extend_from_slice(&self.text[from..self.at]);
-        word.scripts.push(String::from_utf8_lossy(&inside).into_owned());
-        word.uncertain = true;
-    }
+/// How many bytes at the start of `text` are like this.
+pub(super) fn length(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    text.iter().position(|byte| !is(*byte)).unwrap_or(text.len())
 }
 
 /// Longest form first; none is a here-document.
@@ -376,26 +276,3 @@ const REDIRECTIONS: [(&str, Option<Direction>); 12] = [
     (">", Some(Direction::Out)),
     ("<", Some(Direction::In)),
 ];
-
-/// A here-document whose delimiter was not quoted: expansions count, quotes do not.
-fn expanded(body: &str) -> Word {
-    let mut lexer = Lexer { text: body.as_bytes(), at: 0, out: Vec::new(), here: Vec::new() };
-    let mut word = Word { quoted: true, ..Word::default() };
-    let mut text = Vec::new();
-    while let Some(byte) = lexer.peek(0) {
-        match byte {
-            b'\\' if matches!(lexer.peek(1), Some(b'$' | b'`' | b'\\')) => {
-                text.extend(lexer.peek(1));
-                lexer.at += 2;
-            }
-            b'$' => lexer.expansion(&mut text, &mut word),
-            b'`' => lexer.backquote(&mut text, &mut word),
-            _ => {
-                text.push(byte);
-                lexer.at += 1;
-            }
-        }
-    }
-    word.text = String::from_utf8_lossy(&text).into_owned();
-    word
-}

@@ -1,8 +1,8 @@
 //! Programs that talk to other machines: the method and the address, without credentials and without query values.
 
-use super::lex::Word;
 use super::options::{Options, part};
 use super::walk::Walk;
+use super::word::Word;
 use super::wrap::Call;
 
 const CALL: &str = "data.api_call";
@@ -63,6 +63,9 @@ fn sent_files(walk: &mut Walk, options: &Options<'_>, body: &[&str], form: &[&st
 
 /// A download that takes its name from the address.
 fn by_name(walk: &mut Walk, address: &Word) {
+    if address.text.is_empty() {
+        return;
+    }
     let plain = without_credentials(&address.text);
     let path = plain.split_once("://").map_or(plain.as_str(), |(_, rest)| rest);
     let name = path.split('?').next().and_then(|path| path.split_once('/')).and_then(|(_, path)| path.rsplit('/').next());
@@ -125,11 +128,13 @@ pub(super) fn ssh(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
     let name = host.text.strip_prefix("ssh://").unwrap_or(&host.text);
     let name = name.rsplit('@').next().unwrap_or(name);
     let address = port.map_or_else(|| format!("ssh://{name}"), |port| format!("ssh://{name}:{port}"));
-    let remote = call.words.get(at + 1).and_then(|word| word.text.split_whitespace().next()).map(str::to_owned);
-    let verb = if remote.is_some() || call.fed.is_some() { "execute" } else { "connect" };
-    if let Some(action) = walk.add(CALL, verb, "url", Some(address), !host.uncertain) {
-        action.detail.insert("program", call.program.to_owned());
-        action.detail.extend(remote.map(|remote| ("remote_program", remote)));
+    // The far shell reads the words again, as one script.
+    let remote: Vec<&str> = call.words[at + 1..].iter().map(|word| word.text.as_str()).collect();
+    let script = if remote.is_empty() { call.fed.map(|text| text.text.clone()) } else { Some(remote.join(" ")) };
+    let verb = if script.is_some() { "execute" } else { "connect" };
+    far_end(walk, call, verb, address, host);
+    if let Some(script) = script {
+        walk.within("host", name.to_owned(), |walk| walk.subshell(&script));
     }
 }
 
@@ -228,9 +233,6 @@ pub(super) fn lookup(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
 }
 
 fn call(walk: &mut Walk, program: &str, method: &str, address: &Word) {
-    if address.text.is_empty() {
-        return;
-    }
     if let Some(action) = walk.add(CALL, method, "url", Some(without_credentials(&address.text)), !address.uncertain) {
         action.detail.insert("program", program.to_owned());
     }

@@ -1,6 +1,6 @@
 //! Options and operands of one command.
 
-use super::lex::Word;
+use super::word::Word;
 
 /// The words after the program's name, sorted into options and operands.
 pub(super) struct Options<'a> {

@@ -1,9 +1,9 @@
 //! Package managers: what is installed, removed, published or run from a registry.
 
-use super::lex::Word;
 use super::options::Options;
 use super::table::is_plain;
 use super::walk::Walk;
+use super::word::Word;
 use super::wrap::{self, Call};
 
 const PACKAGE: &str = "infra.package";

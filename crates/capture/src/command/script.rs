@@ -1,46 +1,62 @@
 //! Shells, interpreters and the words of the shell that steer it.
 
-use super::lex::Word;
 use super::options::Options;
-use super::table;
 use super::walk::Walk;
-use super::wrap::Call;
+use super::word::Word;
+use super::wrap::{self, Call};
+use super::{net, table};
 
 const SCRIPT: &str = "tool.script";
 
 /// `bash -c 'script'`, `bash file`, `bash <<EOF`.
 pub(super) fn shell(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
     if let Some(script) = options.value(&["-c"]) {
-        return inner(walk, script);
+        return inner(walk, call, script);
     }
-    if let Some(file) = options.operands.first() {
+    let from_input = options.has(&["-s"]);
+    if let Some(file) = options.operands.first().filter(|word| !from_input && !matches!(word.text.as_str(), "-" | "/dev/stdin")) {
         return run(walk, call, file);
     }
     match call.fed {
-        Some(script) => inner(walk, script),
+        Some(text) => inner(walk, call, text),
         None if call.piped => script(walk, call, None, false),
         None => walk.quiet(call.program),
     }
 }
 
-/// A script in the words of this one: uncertain words make uncertain actions.
-fn inner(walk: &mut Walk, script: &Word) {
-    if script.uncertain && script.text.starts_with('$') && !script.text.contains([' ', ';']) {
-        walk.add(SCRIPT, "execute", "script", None, false);
-        return;
+/// A script in the words of this one.
+///
+/// Expansions stand in its text as they were written: inside words they make uncertain actions, in front they are code that nobody knows.
+fn inner(walk: &mut Walk, call: &Call<'_>, text: &Word) {
+    if is_unknown(text) {
+        return script(walk, call, None, false);
     }
-    // Expansions inside stand in the text as they were written, and are found again there.
-    walk.subshell(&script.text);
+    walk.subshell(&text.text);
+}
+
+fn is_unknown(text: &Word) -> bool {
+    text.uncertain && text.text.trim_start().starts_with(['$', '`', '"'])
+}
+
+/// `echo words | …`: what it writes may be what the next command runs.
+pub(super) fn echo(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
+    let words =
+        call.words.iter().skip_while(|word| call.program == "echo" && matches!(word.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en"));
+    let words: Vec<&Word> = words.collect();
+    let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    let uncertain = words.iter().any(|word| word.uncertain || word.text.contains(['\\', '%']));
+    walk.output = Some(Word { text, uncertain, quoted: true, ..Word::default() });
+    walk.quiet(call.program);
 }
 
 /// `eval words`.
 pub(super) fn eval(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
     let text = call.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-    if text.starts_with('$') {
-        walk.add(SCRIPT, "execute", "script", None, false);
-        return;
+    let text = Word { text, uncertain: call.words.iter().any(|word| word.uncertain), ..Word::default() };
+    if is_unknown(&text) {
+        return script(walk, call, None, false);
     }
-    walk.script(&text);
+    walk.script(&text.text);
 }
 
 /// `source file`.
@@ -78,7 +94,7 @@ pub(super) fn python(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
 fn module(walk: &mut Walk, call: &Call<'_>, at: usize) {
     let Some(module) = call.words.get(at) else { return walk.quiet(call.program) };
     if matches!(module.text.as_str(), "pip" | "pip3" | "pipx" | "uv" | "poetry") {
-        return walk.words(&call.words[at..], call.piped);
+        return wrap::pass_on(walk, call, &call.words[at..]);
     }
     if let Some(action) = walk.add(SCRIPT, "execute", "script", None, !module.uncertain) {
         named(action, call);
@@ -97,19 +113,8 @@ pub(super) fn interpreter(walk: &mut Walk, call: &Call<'_>, options: &Options<'_
     }
     let given =
         options.value(&["-e", "--eval", "-p", "--print", "-Command"]).or_else(|| options.value(&["-c"]).filter(|_| call.program != "perl"));
-    let flags = call
-        .words
-        .first()
-        .filter(|word| matches!(call.program, "perl" | "ruby") && word.text.starts_with('-') && word.text.ends_with(['e', 'E']));
-    if let Some(flags) = flags {
-        let in_place = call
-            .words
-            .iter()
-            .any(|word| word.text.starts_with("-i") || (word.text.starts_with('-') && word.text == flags.text && word.text.contains('i')));
-        code(walk, call, call.words.get(1));
-        let files: Vec<&Word> = call.words.iter().skip(2).filter(|word| !word.text.starts_with('-')).collect();
-        let (event_type, verb) = if in_place { ("data.file_write", "edit") } else { ("data.file_read", "read") };
-        return super::files::each(walk, event_type, verb, &files);
+    if matches!(call.program, "perl" | "ruby") && given_in_line(walk, call) {
+        return;
     }
     if given.is_some() {
         return code(walk, call, given);
@@ -120,11 +125,25 @@ pub(super) fn interpreter(walk: &mut Walk, call: &Call<'_>, options: &Options<'_
     }
 }
 
+/// `perl -ne code file…`, `ruby -pi -e code file…`: the code is in the line, and the rest are files that it reads, or edits with `-i`.
+fn given_in_line(walk: &mut Walk, call: &Call<'_>) -> bool {
+    let is_flags = |word: &Word| word.text.starts_with('-') && !word.text.starts_with("--");
+    let Some(at) = call.words.iter().position(|word| is_flags(word) && word.text.ends_with(['e', 'E'])) else { return false };
+    let in_place = call.words[..=at].iter().any(|word| is_flags(word) && word.text.contains('i'));
+    code(walk, call, call.words.get(at + 1));
+    let files: Vec<&Word> = call.words.iter().skip(at + 2).filter(|word| !word.text.starts_with('-')).collect();
+    let (event_type, verb) = if in_place { ("data.file_write", "edit") } else { ("data.file_read", "read") };
+    super::files::each(walk, event_type, verb, &files);
+    true
+}
+
 /// Code in the words of the command.
 fn code(walk: &mut Walk, call: &Call<'_>, code: Option<&Word>) {
+    let from = code.filter(|code| !code.scripts.is_empty()).and_then(|_| walk.called());
     if let Some(action) = walk.add(SCRIPT, "execute", "script", None, code.is_some_and(|code| !code.uncertain)) {
         named(action, call);
         action.detail.insert("inline", "true".to_owned());
+        action.detail.extend(from.map(|from| ("code_from", from)));
     }
 }
 
@@ -137,8 +156,16 @@ fn fed(walk: &mut Walk, call: &Call<'_>) {
     }
 }
 
-/// Code from a file.
+/// Code from a file, or from an address.
 fn run(walk: &mut Walk, call: &Call<'_>, file: &Word) {
+    if file.scripts.is_empty() && file.text.contains("://") {
+        let address = net::without_credentials(&file.text);
+        if let Some(action) = walk.add(SCRIPT, "execute", "script", Some(address.clone()), !file.uncertain) {
+            named(action, call);
+            action.detail.insert("code_from", address);
+        }
+        return;
+    }
     match file.scripts.is_empty() {
         true => script(walk, call, Some(walk.path(&file.text)), !file.uncertain),
         false => script(walk, call, None, false),
@@ -146,8 +173,11 @@ fn run(walk: &mut Walk, call: &Call<'_>, file: &Word) {
 }
 
 fn script(walk: &mut Walk, call: &Call<'_>, target: Option<String>, certain: bool) {
+    // No name: the code comes from a pipe or a substitution, and what that called is where it comes from.
+    let from = if target.is_none() { walk.called() } else { None };
     if let Some(action) = walk.add(SCRIPT, "execute", "script", target, certain) {
         named(action, call);
+        action.detail.extend(from.map(|from| ("code_from", from)));
     }
 }
 

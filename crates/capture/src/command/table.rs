@@ -33,10 +33,12 @@ const DELETE: &str = "data.file_delete";
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     // Reading
-    row(&["cat", "tac", "nl", "less", "more", "most", "bat", "batcat", "zcat", "gzcat", "bzcat", "xzcat", "zstdcat", "zless", "rev", "expand",
-          "fmt", "fold", "od", "hexdump", "strings", "xxd", "hd", "cksum", "md5sum", "sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum",
-          "b2sum", "shasum", "md5", "wc", "file", "stat", "comm", "join", "paste", "cmp", "uniq", "tsort", "pr", "glow", "csvlook", "xsv", "view"],
-        "-w -b -s -n -N -j -t -A -f -l -c -a --lines", Tell::Files(READ, "read")),
+    row(&["cat"], "", Tell::By(files::cat)),
+    row(&["tac", "nl", "less", "more", "most", "bat", "batcat", "zcat", "gzcat", "bzcat", "xzcat", "zstdcat", "zless", "rev", "cksum", "md5sum", "sha1sum",
+          "sha224sum", "sha256sum", "sha384sum", "sha512sum", "b2sum", "md5", "wc", "file", "comm", "cmp", "tsort", "glow", "csvlook", "view"],
+        "", Tell::Files(READ, "read")),
+    row(&["od", "hexdump", "strings", "xxd", "hd", "shasum", "stat", "expand", "fmt", "fold", "join", "paste", "uniq", "pr"],
+        "-A -j -N -t -w -n -s -l -c -a -b -d -f -g -o -1 -2", Tell::Files(READ, "read")),
     row(&["head", "tail"], "-n -c --lines --bytes -s --pid", Tell::Files(READ, "read")),
     row(&["cut"], "-d -f -c -b --delimiter --fields --characters --bytes", Tell::Files(READ, "read")),
     row(&["column"], "-t -s -o -c -N -R", Tell::Files(READ, "read")),
@@ -49,10 +51,10 @@ const ROWS: &[Row] = &[
     row(&["fd", "fdfind"], "-e -t -E -d -x -X --extension --type --exclude --max-depth", Tell::By(files::search_folder)),
     row(&["grep", "egrep", "fgrep", "zgrep", "ggrep"],
         "-e -f -A -B -C -m -D -d --regexp --file --max-count --after-context --before-context --context",
-        Tell::FilesAfter(READ, "search", &["-e", "-f", "--regexp", "--file"])),
+        Tell::By(files::grep)),
     row(&["rg", "ag", "ack", "ugrep"],
         "-e -f -A -B -C -m -g -t -T -M -j -d -r --regexp --file --glob --type --type-not --max-count --max-depth --replace --sort",
-        Tell::FilesAfter(READ, "search", &["-e", "-f", "--regexp", "--file", "--files"])),
+        Tell::By(files::grep)),
     row(&["awk", "gawk", "mawk", "nawk"], "-F -v -f --field-separator --assign --file", Tell::By(files::awk)),
     row(&["jq", "gojq", "jaq"], "-f --from-file --indent --tab -L", Tell::By(files::jq)),
     row(&["yq", "dasel", "xmllint", "xq", "tomlq"], "-f -o -p --xpath", Tell::By(files::jq)),
@@ -61,7 +63,8 @@ const ROWS: &[Row] = &[
     row(&["tee", "sponge"], "", Tell::By(files::tee)),
     row(&["touch"], "-d -t -r --date --reference", Tell::Files(WRITE, "touch")),
     row(&["truncate", "fallocate"], "-s -r -l -o --size --length", Tell::Files(WRITE, "truncate")),
-    row(&["mkdir", "mkfifo", "mktemp"], "-m -p -t --mode --tmpdir", Tell::By(files::make)),
+    row(&["mkdir", "mkfifo"], "-m --mode", Tell::Files(WRITE, "create")),
+    row(&["mktemp"], "-p -t --tmpdir --suffix", Tell::By(files::make_temporary)),
     row(&["chmod"], "--reference", Tell::FilesAfter(WRITE, "chmod", &["--reference"])),
     row(&["chown", "chgrp"], "--reference --from", Tell::FilesAfter(WRITE, "chown", &["--reference"])),
     row(&["chattr", "setfacl", "xattr"], "-m -x -M -w -d", Tell::FilesAfter(WRITE, "attributes", &["-m", "-x", "-w", "-d"])),
@@ -144,7 +147,8 @@ const ROWS: &[Row] = &[
     row(&["make", "gmake", "just", "task", "gradle", "gradlew", "mvn", "mvnw", "cmake", "ninja", "bazel", "tox", "nox", "systemctl", "service", "launchctl", "crontab",
           "kill", "pkill", "killall", "useradd", "userdel", "usermod", "passwd", "mount", "umount", "iptables", "ufw", "reboot", "shutdown", "claude"],
         "-C -f -j -u -s --directory --file --user --signal", Tell::Subcommand),
-    row(&["echo", "printf", "true", "false", ":", "test", "[", "[[", "((", "sleep", "exit", "return", "wait", "read", "shift", "break", "continue", "umask", "ulimit", "let",
+    row(&["echo", "printf"], "", Tell::By(script::echo)),
+    row(&["true", "false", ":", "test", "[", "[[", "((", "sleep", "exit", "return", "wait", "read", "shift", "break", "continue", "umask", "ulimit", "let",
           "type", "which", "whereis", "hash", "pwd", "date", "whoami", "id", "uname", "hostname", "basename", "dirname", "realpath", "readlink", "seq", "tr", "yes", "local",
           "unset", "readonly", "alias", "unalias", "shopt", "clear", "tput", "history", "jobs", "fg", "bg", "disown", "nproc", "uptime", "free", "df", "ps", "top", "htop",
           "pgrep", "lsof", "groups", "tty", "cal", "bc", "expr", "factor", "arch", "locale", "sync", "for", "select", "case", "mapfile", "readarray", "getopts", "complete"],
@@ -164,9 +168,6 @@ pub(super) fn tell(walk: &mut Walk, call: &Call<'_>) {
         Tell::FilesAfter(event_type, action, given) => {
             let skip = usize::from(!options.has(given)).min(options.operands.len());
             files::each(walk, event_type, action, &options.operands[skip..]);
-            if options.operands.len() == skip && !call.piped && call.fed.is_none() && call.program != "chmod" {
-                files::searched_here(walk, call, &options);
-            }
         }
         Tell::By(tell) => tell(walk, call, &options),
         Tell::Subcommand => {
@@ -182,7 +183,8 @@ pub(super) fn tell(walk: &mut Walk, call: &Call<'_>) {
 /// A program that the table does not know; one that is written as a path is a script.
 pub(super) fn unknown(walk: &mut Walk, call: &Call<'_>) {
     let written = &call.written.text;
-    if written.contains('/') && !written.starts_with('-') {
+    let installed = ["/bin/", "/sbin/", "/usr/", "/opt/"].iter().any(|folder| written.starts_with(folder));
+    if written.contains('/') && !installed {
         let target = walk.path(written);
         walk.add("tool.script", "execute", "script", Some(target), !call.written.uncertain);
         return;
@@ -227,6 +229,8 @@ pub(super) enum How {
     Root,
     /// `su -c script`.
     RootShell,
+    /// `watch`: the words are a script.
+    Script,
     /// `xargs`: operands come from the input.
     Input,
 }
@@ -243,7 +247,7 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper_row(&["timeout", "gtimeout"], "-k -s --kill-after --signal", 1, How::Plain),
     wrapper_row(&["stdbuf"], "-i -o -e --input --output --error", 0, How::Plain),
     wrapper_row(&["strace", "ltrace"], "-o -e -p -s --trace", 0, How::Plain),
-    wrapper_row(&["watch"], "-n --interval", 0, How::Plain),
+    wrapper_row(&["watch"], "-n --interval", 0, How::Script),
     wrapper_row(&["chroot", "flock"], "-w -E --wait --timeout", 1, How::Plain),
     wrapper_row(&["xargs", "gxargs", "parallel"], "-n -I -P -L -d -a -s -E -j --max-args --max-procs --replace --delimiter --arg-file --jobs", 0, How::Input),
 ];

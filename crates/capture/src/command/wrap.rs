@@ -1,9 +1,10 @@
 //! Commands that run other commands, peeled off one by one until the real one shows.
 
-use super::lex::{Direction, Word};
+use super::lex::Direction;
 use super::options::Options;
 use super::table::{self, How, Wrapper};
 use super::walk::{Simple, Walk};
+use super::word::Word;
 
 /// One command with everything its row in the table may want to know.
 pub(super) struct Call<'a> {
@@ -59,6 +60,11 @@ fn peel(walk: &mut Walk, call: &Call<'_>, wrapper: &Wrapper) {
         How::Environment => environment(walk, call, wrapper, rest),
         How::Root if rest.is_empty() => walk.as_root(|walk| walk.quiet(call.program)),
         How::Root => walk.as_root(|walk| pass_on(walk, call, rest)),
+        How::Script if rest.is_empty() => walk.quiet(call.program),
+        How::Script => {
+            let script = rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+            walk.unvouched(|walk| walk.subshell(&script));
+        }
         How::RootShell => root_shell(walk, call, wrapper),
         How::Input => with_input(walk, call, rest),
     }

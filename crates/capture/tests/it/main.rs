@@ -1,6 +1,9 @@
 //! Tests of the capturer on what the real client sent.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod command_any;
+mod command_golden;
+mod command_hooks;
 mod hooks_fixtures;
 mod hooks_odd;
 mod hooks_page;
