@@ -19,6 +19,7 @@ use crate::ledger::Ledger;
 use crate::line::{LineError, Manifest};
 use crate::marker::{Marker, Rewritten};
 use crate::own::with_content;
+use crate::read::ReadError;
 use crate::read::lines::LinesError;
 use crate::read::parts::names as list;
 use crate::rewrite::rewrite;
@@ -120,6 +121,9 @@ pub enum EraseError {
         /// What is wrong.
         source: LineError,
     },
+    /// The entries of a segment cannot be read.
+    #[error("cannot finish the erasure: a segment cannot be read")]
+    Read(#[from] ReadError),
     /// Something that should be gone is still there.
     #[error("cannot finish the erasure: {} still holds what was to be erased", path.display())]
     StillThere {

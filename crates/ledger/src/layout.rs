@@ -58,6 +58,11 @@ impl Layout {
         self.seg_dir().join(format!("{first:012}.{what}.jsonl{suffix}"))
     }
 
+    /// The side file of a segment.
+    pub(crate) fn blocks(&self, first: u64) -> PathBuf {
+        self.dir.join(crate::read::parts::blocks_path(first))
+    }
+
     pub(crate) fn checkpoint(&self) -> PathBuf {
         self.dir.join("checkpoint")
     }

@@ -3,9 +3,12 @@
 //! Reading trusts the files; whether they may be trusted is what [`crate::verify`] answers.
 
 mod active;
+pub(crate) mod blocks;
+mod cache;
 mod iter;
 pub(crate) mod lines;
 pub(crate) mod parts;
+mod piece;
 pub(crate) mod segment;
 pub(crate) mod wal;
 
@@ -17,12 +20,15 @@ use sealtrail_event::{AuditId, SlotName};
 use sealtrail_tlog::{LeafHash, Seq, TreeSize, leaf_hash};
 use serde_json::Value;
 
-pub use iter::{Events, EventsBack};
+pub use iter::{Events, EventsBack, Picked};
 pub use lines::LinesError;
 
 use crate::line::{EnvelopeLine, LineError, LogInfo, Manifest, SlotLine};
 use active::Active;
+use blocks::Wanted;
+use cache::Cache;
 use parts::Parts;
+use segment::{Decoded, Segment};
 
 /// 10 minutes: an id is made before its commit, but the clock may have been set between the two.
 const FIND_SLACK_NS: i128 = 600 * 1_000_000_000;
@@ -144,6 +150,8 @@ pub struct Reader {
     dir: PathBuf,
     log: LogInfo,
     places: Vec<Place>,
+    /// Open files and buffers, shared with the clones.
+    cache: Arc<Cache>,
 }
 
 impl Reader {
@@ -151,7 +159,7 @@ impl Reader {
     pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, ReadError> {
         let log = LogInfo::parse(&disk.read(&dir.join("log.json"))?);
         let log = log.map_err(|source| ReadError::Line { file: "log.json".to_owned(), source })?;
-        let mut reader = Self { disk, dir: dir.to_owned(), log, places: Vec::new() };
+        let mut reader = Self { disk, dir: dir.to_owned(), log, places: Vec::new(), cache: Arc::default() };
         reader.refresh()?;
         Ok(reader)
     }
@@ -184,7 +192,13 @@ impl Reader {
             }
         }
         self.places = places;
+        self.cache.keep(|key| self.is_current(key));
         Ok(())
+    }
+
+    fn is_current(&self, key: cache::Key) -> bool {
+        let at = self.places.partition_point(|place| place.first() < key.0);
+        matches!(self.places.get(at), Some(Place::Sealed(manifest)) if cache::key(manifest) == key)
     }
 
     /// Returns the number of committed events.
@@ -204,7 +218,7 @@ impl Reader {
 
     /// Finds the segment that holds `seq`; nothing after the last event.
     fn place_of(&self, seq: u64) -> Result<Option<&Place>, ReadError> {
-        let place = self.places.iter().find(|place| seq < place.size());
+        let place = self.places.get(self.places.partition_point(|place| place.size() <= seq));
         match place.filter(|place| place.first() <= seq) {
             None if place.is_some() => Err(ReadError::Missing { file: "seg".to_owned(), seq }),
             found => Ok(found),
@@ -238,11 +252,19 @@ impl Reader {
 
     /// Returns one event, or nothing if there is no such position.
     pub fn get(&self, seq: Seq) -> Result<Option<Stored>, ReadError> {
-        let Some(place) = self.place_of(seq.0)? else { return Ok(None) };
-        place.events(self, seq.0, seq.0 + 1, true)?.next()
+        match self.place_of(seq.0)? {
+            Some(Place::Sealed(manifest)) => self.sealed(manifest, |segment, decoded| segment.event(decoded, seq.0)).map(Some),
+            Some(Place::Active(active)) => active.event(seq.0).map(Some),
+            None => Ok(None),
+        }
     }
 
-    /// Finds an event by its id: an id of ours tells its time, and so where to look first; any other is looked for everywhere.
+    /// Reads the events at `wanted`, in that order. Neighbours cost little more than one of them; a position past the end is an error.
+    pub fn get_many<'a>(&'a self, wanted: &'a [Seq]) -> Picked<'a, impl Iterator<Item = Seq> + 'a> {
+        Picked::new(self, wanted.iter().copied())
+    }
+
+    /// Finds an event by its id: an id of ours tells its time, and so where to look first; any other is looked for from the end.
     pub fn find(&self, id: &AuditId) -> Result<Option<Stored>, ReadError> {
         let mut order: Vec<&Place> = self.places.iter().rev().collect();
         if let Some(ms) = id.unix_ms() {
@@ -251,20 +273,56 @@ impl Reader {
             let from = self.places.partition_point(|place| place.last_unix_ns().is_some_and(|last| last < wanted));
             order = self.places[from..].iter().chain(self.places[..from].iter().rev()).collect();
         }
+        let wanted = Wanted::of(id);
         for place in order {
-            if let Some(seq) = place.find(self, |envelope| has_id(envelope, id))? {
-                return self.get(Seq(seq));
+            let found = match place {
+                Place::Sealed(manifest) => self.find_sealed(manifest, id, wanted)?,
+                Place::Active(active) => active.find(id)?,
+            };
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
     }
+
+    fn find_sealed(&self, manifest: &Manifest, id: &AuditId, wanted: Wanted) -> Result<Option<Stored>, ReadError> {
+        if self.cache.span(&*self.disk, &self.dir, manifest).is_some_and(|span| !span.may_hold(wanted)) {
+            return Ok(None);
+        }
+        self.sealed(manifest, |segment, decoded| segment.find(decoded, id, wanted))
+    }
+
+    /// Reads something of a sealed segment, with buffers that are kept for the next call.
+    fn sealed<T>(&self, manifest: &Manifest, read: impl FnOnce(&Segment, &mut Decoded) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let segment = self.cache.segment(&*self.disk, &self.dir, manifest)?;
+        let mut decoded = self.cache.buffers(cache::key(manifest));
+        let read = read(&segment, &mut decoded);
+        self.cache.give_back(decoded);
+        read
+    }
 }
 
-/// Tells whether an envelope is that of `id`: the id is its first member, wherever else the text may stand.
-fn has_id(envelope: &EnvelopeLine<'_>, id: &AuditId) -> bool {
-    let rest = envelope.members.strip_prefix(b"\"audit_id\":\"").and_then(|rest| rest.strip_prefix(id.as_str().as_bytes()));
-    match rest {
-        Some(rest) => rest.first() == Some(&b'"'),
-        None => envelope.string_member("audit_id") == Some(id.as_str()),
+impl Place {
+    fn first(&self) -> u64 {
+        match self {
+            Self::Sealed(manifest) => manifest.first,
+            Self::Active(active) => active.first(),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Sealed(manifest) => manifest.size,
+            Self::Active(active) => active.size(),
+        }
+    }
+
+    /// Returns the time of the last commit; nothing for a segment without one.
+    fn last_unix_ns(&self) -> Option<i128> {
+        match self {
+            Self::Sealed(manifest) => Some(manifest.last_t.unix_ns()),
+            Self::Active(active) => active.last().map(crate::line::Time::unix_ns),
+        }
     }
 }

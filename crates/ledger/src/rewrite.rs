@@ -1,7 +1,7 @@
 //! Rewriting one slot file without what is erased.
 //!
-//! The new file is written beside the old one and synced; the marker then names both hashes; then the slot file and the manifest are
-//! replaced. A crash between those two leaves a manifest that does not fit its slot file until the next opening puts it right.
+//! The new file is written beside the old one and synced; the marker then names both hashes; then the slot file, the side file and the
+//! manifest are replaced. A crash between those leaves a manifest that does not fit its slot file until the next opening puts it right.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,11 @@ use crate::layout::Layout;
 use crate::line::{FileSum, Manifest, SlotLine};
 use crate::marker::{Marker, Rewritten};
 use crate::quarantine::{hex, scrub};
+use crate::read::ReadError;
+use crate::read::blocks::{BLOCK_EVENTS, Blocks};
 use crate::read::lines::{Lines, Source};
-use crate::seal::{EVENTS_PER_MEMBER, Output};
+use crate::read::segment::Segment;
+use crate::seal::{Output, SealError};
 
 /// Rewrites the slots of one segment; returns how many slots went. Nothing happens when none is there any more.
 pub(crate) fn rewrite(disk: &dyn Disk, layout: &Layout, marker: &mut Marker, mut manifest: Manifest) -> Result<u64, EraseError> {
@@ -30,8 +33,10 @@ pub(crate) fn rewrite(disk: &dyn Disk, layout: &Layout, marker: &mut Marker, mut
         marker.done.push(Rewritten { first: manifest.first, old, new, bytes: made.bytes });
         replace(disk, &layout.erasing(), &marker.encode())?;
     }
+    let side = side_file(disk, layout, &manifest, &made)?;
     disk.rename(&new, &path)?;
     disk.sync_dir(&layout.seg_dir())?;
+    replace(disk, &layout.blocks(manifest.first), &side)?;
     manifest.files.slots = made.sum;
     manifest.plain.slots = made.plain;
     replace(disk, &layout.manifest(manifest.first), &manifest.encode())?;
@@ -45,6 +50,8 @@ struct Made {
     plain: u64,
     removed: u64,
     bytes: u64,
+    /// Where the slots of each block start.
+    starts: Vec<u64>,
     /// What was removed, to be looked for in quarantine.
     values: Vec<Vec<u8>>,
 }
@@ -56,7 +63,9 @@ fn copy_without(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: &Pa
     let has_quarantine = quarantine.is_some_and(|dir| disk.list(&dir).is_ok_and(|names| !names.is_empty()));
     let mut lines = Lines::new(Source::new(disk.open(path, Open::Read)?, 0, manifest.compression, false));
     let mut output = Output::create(disk, new, manifest.compression)?;
-    let (mut member, mut removed, mut bytes, mut values) = (0, 0, 0, Vec::new());
+    let (mut removed, mut bytes, mut values) = (0, 0, Vec::new());
+    let mut starts = vec![0];
+    let last = (manifest.size - 1).saturating_sub(manifest.first) / BLOCK_EVENTS;
     while let Some(line) = lines.peek().map_err(failed)? {
         let Ok(slot) = SlotLine::parse(line) else { return Err(EraseError::StillThere { path: path.to_owned() }) };
         if marker.covers(slot.seq, slot.name) {
@@ -66,17 +75,34 @@ fn copy_without(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: &Pa
                 values.push(slot.value.to_vec());
             }
         } else {
-            let at = slot.seq.saturating_sub(manifest.first) / EVENTS_PER_MEMBER;
-            if at != member {
-                output.end_member().map_err(rewritten)?;
-                member = at;
-            }
+            start_blocks(&mut output, &mut starts, (slot.seq.saturating_sub(manifest.first) / BLOCK_EVENTS).min(last))
+                .map_err(rewritten)?;
             output.line(line).and_then(|()| output.line(b"\n")).map_err(rewritten)?;
         }
         lines.advance();
     }
+    start_blocks(&mut output, &mut starts, last).map_err(rewritten)?;
     let (sum, plain) = output.finish().map_err(rewritten)?;
-    Ok(Made { sum, plain, removed, bytes, values })
+    Ok(Made { sum, plain, removed, bytes, starts, values })
+}
+
+/// Starts the blocks up to and with block `at`.
+fn start_blocks(output: &mut Output, starts: &mut Vec<u64>, at: u64) -> Result<(), SealError> {
+    while starts.len() as u64 <= at {
+        starts.push(output.end_member()?);
+    }
+    Ok(())
+}
+
+/// Returns the side file for the new slots: the old one with other places, or one made from the entries if it is not there.
+fn side_file(disk: &dyn Disk, layout: &Layout, manifest: &Manifest, made: &Made) -> Result<Vec<u8>, ReadError> {
+    let entries = &manifest.files.entries;
+    if let Some((blocks, file)) = Blocks::open(disk, &layout.dir, manifest).filter(|(blocks, _)| blocks.is_of(entries))
+        && let Ok(Some(prints)) = blocks.prints(&*file)
+    {
+        return Ok(blocks.with_slots(&made.sum, &made.starts, &prints));
+    }
+    Segment::open(disk, &layout.dir, manifest)?.side_file(entries, &made.sum, &made.starts)
 }
 
 /// Reads the new file back from the disk: nothing that was to go is in it.

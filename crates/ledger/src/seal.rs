@@ -1,10 +1,10 @@
-//! Sealing: a closed WAL becomes three files of lines and a manifest, and goes.
+//! Sealing: a closed WAL becomes three files of lines, a side file and a manifest, and goes.
 //!
 //! Everything is made again from the WAL whenever it was not finished, so a crash in any step costs only the work. The lines are
 //! followed and compared with the last commit on the way: a WAL that is damaged stays.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -16,11 +16,10 @@ use sealtrail_tlog::{Frontier, leaf_hash};
 use crate::head::{chain_next, chain_start, frontier_bytes, frontier_from};
 use crate::layout::Layout;
 use crate::line::{Compression, FileSum, Kind, Line, LineError, Manifest, ManifestFiles, PlainBytes};
+use crate::read::blocks::{BLOCK_EVENTS, Collect};
 use crate::read::wal::Batches;
 use crate::write::{Committer, remove_if_there};
 
-/// 256 events: one gzip member of entries and of slots.
-pub(crate) const EVENTS_PER_MEMBER: u64 = 256;
 /// 1,024 lines: one gzip member of commits.
 const COMMITS_PER_MEMBER: u64 = 1_024;
 /// 1 MiB is written at a time.
@@ -81,7 +80,7 @@ impl SealJob {
         let manifest = self.layout.manifest(self.first);
         if self.disk.size(&manifest)?.is_none() {
             let sealed = self.write_files()?;
-            // The names of the three files are durable before the manifest that counts on them.
+            // The names of the files are durable before the manifest that counts on them.
             self.disk.sync_dir(&self.layout.seg_dir())?;
             replace(&*self.disk, &manifest, &sealed.encode())?;
         }
@@ -94,7 +93,7 @@ impl SealJob {
         let path = self.layout.wal(self.first);
         let mut batches = Batches::new(self.disk.open(&path, Open::Read)?, 0);
         let [mut entries, mut slots, mut commits] = [self.output("entries")?, self.output("slots")?, self.output("commits")?];
-        let (mut first_t, mut last) = (None, None);
+        let (mut first_t, mut last, mut blocks) = (None, None, Collect::new(self.first));
         while let Some(batch) = batches.next()? {
             let damaged = || SealError::Damaged { path: path.clone(), offset: batch.offset };
             for line in batch.lines.split_inclusive(|byte| *byte == b'\n') {
@@ -102,11 +101,10 @@ impl SealJob {
                 match Line::kind(text) {
                     Some(Kind::Envelope) => {
                         let leaf = leaf_hash(text);
-                        let events = frontier.size().0 - self.first;
-                        if events > 0 && events.is_multiple_of(EVENTS_PER_MEMBER) {
-                            entries.end_member()?;
-                            slots.end_member()?;
+                        if blocks.events().is_multiple_of(BLOCK_EVENTS) {
+                            blocks.block(entries.end_member()?, slots.end_member()?);
                         }
+                        blocks.event(text);
                         frontier.push(leaf);
                         chain = chain_next(&chain, &leaf);
                         entries.line(line)?;
@@ -131,6 +129,7 @@ impl SealJob {
         }
         let ((entries, plain_entries), (slots, plain_slots), (commits, plain_commits)) =
             (entries.finish()?, slots.finish()?, commits.finish()?);
+        write_blocks(&*self.disk, &self.layout.blocks(self.first), &blocks.encode(&entries, &slots))?;
         Ok(Manifest {
             first: self.first,
             size: self.size,
@@ -165,6 +164,14 @@ impl SealJob {
     }
 }
 
+/// Writes a side file and makes its content durable; its name is so with the next sync of the folder.
+fn write_blocks(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    remove_if_there(disk, path)?;
+    let file = disk.open(path, Open::New)?;
+    write_all_at(&*file, bytes, 0)?;
+    file.sync_data()
+}
+
 /// One file of lines, compressed in members, summed up as it is written.
 pub(crate) struct Output {
     file: Arc<dyn DiskFile>,
@@ -179,7 +186,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Creates the file; one of that name was left by a crash and is replaced.
-    pub(crate) fn create(disk: &dyn Disk, path: &std::path::Path, compression: Compression) -> Result<Self, DiskError> {
+    pub(crate) fn create(disk: &dyn Disk, path: &Path, compression: Compression) -> Result<Self, DiskError> {
         remove_if_there(disk, path)?;
         let encoder = (compression == Compression::Gzip).then(|| GzEncoder::new(Vec::new(), Level::default()));
         let file = disk.open(path, Open::New)?;
@@ -206,15 +213,18 @@ impl Output {
         self.line(line)
     }
 
-    /// Ends the gzip member, unless nothing is in it.
-    pub(crate) fn end_member(&mut self) -> Result<(), SealError> {
+    /// Ends the gzip member, unless nothing is in it; returns where the next line will start in the file.
+    pub(crate) fn end_member(&mut self) -> Result<u64, SealError> {
         if let Some(encoder) = &mut self.encoder
             && std::mem::take(&mut self.in_member)
         {
             let done = std::mem::replace(encoder, GzEncoder::new(Vec::new(), Level::default()));
             self.buffer.extend(done.finish()?);
         }
-        if self.buffer.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= WRITE_BYTES {
+            self.flush()?;
+        }
+        Ok(self.written + self.buffer.len() as u64)
     }
 
     fn flush(&mut self) -> Result<(), SealError> {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use sealtrail_disk::DiskFile;
+use sealtrail_event::AuditId;
 use sealtrail_tlog::Seq;
 
+use super::blocks::id_in;
 use super::wal::Batches;
 use super::{ReadError, Stored, StoredSlot};
 use crate::line::{EnvelopeLine, Line, Time};
@@ -80,24 +82,31 @@ impl Active {
         Ok(events)
     }
 
-    /// Looks at every envelope until `pick` says yes; returns its position.
-    pub(super) fn find(&self, mut pick: impl FnMut(&EnvelopeLine<'_>) -> bool) -> Result<Option<u64>, ReadError> {
+    /// Returns one event.
+    pub(super) fn event(&self, seq: u64) -> Result<Stored, ReadError> {
+        let missing = || ReadError::Missing { file: self.name(), seq };
+        self.batch_of(seq)?.into_iter().find(|event| event.seq.0 == seq).ok_or_else(missing)
+    }
+
+    /// Finds an event by its id.
+    pub(super) fn find(&self, id: &AuditId) -> Result<Option<Stored>, ReadError> {
+        let finder = memchr::memmem::Finder::new(id.as_str());
         let mut batches = Batches::new(Arc::clone(&self.file), 0);
-        while let Some(batch) = batches.next()? {
-            if batch.end > self.end {
-                break;
+        while let Some(batch) = batches.next()?.filter(|batch| batch.end <= self.end) {
+            if finder.find(batch.lines).is_none() {
+                continue;
             }
             for line in batch.lines.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"v\":")) {
                 let envelope = EnvelopeLine::parse(line).map_err(|source| ReadError::Line { file: self.name(), source })?;
-                if pick(&envelope) {
-                    return Ok(Some(envelope.seq));
+                if id_in(envelope.members) == Some(id.as_str().as_bytes()) {
+                    return self.event(envelope.seq).map(Some);
                 }
             }
         }
         Ok(None)
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("wal/{:012}.wal", self.first)
     }
 }

@@ -1,133 +1,105 @@
-//! Walks over every segment, oldest or newest event first.
+//! Walks over events: all of them, oldest or newest first, or those of a list.
 
 use std::sync::Arc;
 
 use sealtrail_tlog::Seq;
 
 use super::active::Active;
-use super::segment::{Segment, SegmentEvents};
+use super::cache::key;
+use super::segment::{Decoded, Segment};
 use super::{Place, ReadError, Reader, Stored};
-use crate::line::EnvelopeLine;
 
-impl Place {
-    pub(super) fn first(&self) -> u64 {
-        match self {
-            Self::Sealed(manifest) => manifest.first,
-            Self::Active(active) => active.first(),
-        }
+/// Where a walk is: the segment or the batch that it read last.
+enum Here {
+    Sealed {
+        first: u64,
+        size: u64,
+        segment: Arc<Segment>,
+        decoded: Box<Decoded>,
+    },
+    /// Events of one batch, in order.
+    Active {
+        active: Arc<Active>,
+        batch: Vec<Stored>,
+    },
+}
+
+/// Reads one event after another, near the last one without doing again what was done for it.
+struct Walk<'a> {
+    reader: &'a Reader,
+    here: Option<Here>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(reader: &'a Reader) -> Self {
+        Self { reader, here: None }
     }
 
-    pub(super) fn size(&self) -> u64 {
-        match self {
-            Self::Sealed(manifest) => manifest.size,
-            Self::Active(active) => active.size(),
+    /// Returns the event at `seq`, or nothing past the end.
+    fn event(&mut self, seq: u64) -> Result<Option<Stored>, ReadError> {
+        if !self.is_here(seq) {
+            self.leave();
+            let Some(place) = self.reader.place_of(seq)? else { return Ok(None) };
+            self.here = Some(self.reader.enter(place, seq)?);
         }
-    }
-
-    /// Returns the time of the last commit; nothing for a segment without one.
-    pub(super) fn last_unix_ns(&self) -> Option<i128> {
-        match self {
-            Self::Sealed(manifest) => Some(manifest.last_t.unix_ns()),
-            Self::Active(active) => active.last().map(crate::line::Time::unix_ns),
-        }
-    }
-
-    /// Reads the events `from` to `to` of this place; `jump` pays for an index when only a few are wanted.
-    pub(super) fn events(&self, reader: &Reader, from: u64, to: u64, jump: bool) -> Result<PlaceEvents, ReadError> {
-        match self {
-            Self::Sealed(manifest) => {
-                let mut segment = Segment::open(&*reader.disk, &reader.dir, manifest)?;
-                if jump {
-                    segment.index()?;
-                }
-                Ok(PlaceEvents::Sealed(Box::new(segment.read(from, to))))
+        match &mut self.here {
+            Some(Here::Sealed { segment, decoded, .. }) => segment.event(decoded, seq).map(Some),
+            Some(Here::Active { active, batch }) => {
+                let at = batch.first().and_then(|first| usize::try_from(seq.checked_sub(first.seq.0)?).ok());
+                let event = at.and_then(|at| batch.get(at)).filter(|event| event.seq.0 == seq);
+                event.cloned().map(Some).ok_or_else(|| ReadError::Missing { file: active.name(), seq })
             }
-            Self::Active(active) => Ok(PlaceEvents::Active(ActiveEvents {
-                active: Arc::clone(active),
-                batch: Vec::new().into_iter(),
-                next: from,
-                end: to.min(active.size()),
-            })),
+            None => Ok(None),
         }
     }
 
-    pub(super) fn find(&self, reader: &Reader, pick: impl FnMut(&EnvelopeLine<'_>) -> bool) -> Result<Option<u64>, ReadError> {
-        match self {
-            Self::Sealed(manifest) => Segment::open(&*reader.disk, &reader.dir, manifest)?.find(pick),
-            Self::Active(active) => active.find(pick),
-        }
-    }
-}
-
-/// Events of one place, in order.
-pub(super) enum PlaceEvents {
-    Sealed(Box<SegmentEvents>),
-    Active(ActiveEvents),
-}
-
-pub(super) struct ActiveEvents {
-    active: Arc<Active>,
-    batch: std::vec::IntoIter<Stored>,
-    next: u64,
-    end: u64,
-}
-
-impl PlaceEvents {
-    pub(super) fn next(&mut self) -> Result<Option<Stored>, ReadError> {
-        match self {
-            Self::Sealed(events) => events.next(),
-            Self::Active(events) => events.next(),
-        }
-    }
-}
-
-impl ActiveEvents {
-    fn next(&mut self) -> Result<Option<Stored>, ReadError> {
-        if self.next >= self.end {
-            return Ok(None);
-        }
-        loop {
-            if self.batch.len() == 0 {
-                self.batch = self.active.batch_of(self.next)?.into_iter();
+    fn is_here(&self, seq: u64) -> bool {
+        match &self.here {
+            Some(Here::Sealed { first, size, .. }) => (*first..*size).contains(&seq),
+            Some(Here::Active { batch, .. }) => {
+                batch.first().is_some_and(|first| first.seq.0 <= seq) && batch.last().is_some_and(|last| seq <= last.seq.0)
             }
-            match self.batch.next() {
-                Some(event) if event.seq.0 == self.next => {
-                    self.next += 1;
-                    return Ok(Some(event));
-                }
-                // Of the same batch, before the one asked for.
-                Some(event) if event.seq.0 < self.next => {}
-                _ => return Err(ReadError::Missing { file: "wal".to_owned(), seq: self.next }),
-            }
+            None => false,
         }
+    }
+
+    fn leave(&mut self) {
+        if let Some(Here::Sealed { decoded, .. }) = self.here.take() {
+            self.reader.cache.give_back(*decoded);
+        }
+    }
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Reader {
+    fn enter(&self, place: &Place, seq: u64) -> Result<Here, ReadError> {
+        Ok(match place {
+            Place::Sealed(manifest) => Here::Sealed {
+                first: manifest.first,
+                size: manifest.size,
+                segment: self.cache.segment(&*self.disk, &self.dir, manifest)?,
+                decoded: Box::new(self.cache.buffers(key(manifest))),
+            },
+            Place::Active(active) => Here::Active { active: Arc::clone(active), batch: active.batch_of(seq)? },
+        })
     }
 }
 
 /// Events in order; ends after the first error.
 pub struct Events<'a> {
-    reader: &'a Reader,
+    walk: Walk<'a>,
     next: u64,
-    now: Option<PlaceEvents>,
     failed: bool,
 }
 
 impl<'a> Events<'a> {
     pub(super) fn new(reader: &'a Reader, from: Seq) -> Self {
-        Self { reader, next: from.0, now: None, failed: false }
-    }
-
-    fn step(&mut self) -> Result<Option<Stored>, ReadError> {
-        loop {
-            if let Some(now) = &mut self.now {
-                if let Some(event) = now.next()? {
-                    self.next = event.seq.0 + 1;
-                    return Ok(Some(event));
-                }
-                self.now = None;
-            }
-            let Some(place) = self.reader.place_of(self.next)? else { return Ok(None) };
-            self.now = Some(place.events(self.reader, self.next, place.size(), self.next > place.first())?);
-        }
+        Self { walk: Walk::new(reader), next: from.0, failed: false }
     }
 }
 
@@ -138,64 +110,46 @@ impl Iterator for Events<'_> {
         if self.failed {
             return None;
         }
-        let event = self.step();
+        let event = self.walk.event(self.next);
         self.failed = event.is_err();
+        self.next = self.next.saturating_add(1);
         event.transpose()
     }
 }
 
 /// Events from the newest to the oldest; ends after the first error.
 ///
-/// Holds one block at a time: 256 events of a sealed segment, or one batch of the active one.
+/// Holds one block at a time: 64 events of a sealed segment, or one batch of the active one.
 pub struct EventsBack<'a> {
-    reader: &'a Reader,
+    walk: Walk<'a>,
     /// Everything from here on was returned or is in `block`.
     to: u64,
     block: Vec<Stored>,
-    segment: Option<(u64, Segment)>,
     failed: bool,
 }
 
 impl<'a> EventsBack<'a> {
     pub(super) fn new(reader: &'a Reader, to: Seq) -> Self {
-        Self { reader, to: to.0.min(reader.size().0), block: Vec::new(), segment: None, failed: false }
+        Self { walk: Walk::new(reader), to: to.0.min(reader.size().0), block: Vec::new(), failed: false }
     }
 
     fn step(&mut self) -> Result<Option<Stored>, ReadError> {
-        while self.block.is_empty() {
-            let Some(last) = self.to.checked_sub(1) else { return Ok(None) };
-            let Some(place) = self.reader.place_of(last)? else { return Ok(None) };
-            match place {
-                Place::Sealed(manifest) => self.read_block(manifest.first, place)?,
-                Place::Active(active) => {
-                    let mut batch = active.batch_of(self.to - 1)?;
-                    batch.retain(|event| event.seq.0 < self.to);
-                    let Some(first) = batch.first() else {
-                        return Err(ReadError::Missing { file: "wal".to_owned(), seq: self.to - 1 });
-                    };
-                    self.to = first.seq.0;
-                    self.block = batch;
-                }
-            }
+        if let Some(event) = self.block.pop() {
+            return Ok(Some(event));
         }
-        Ok(self.block.pop())
-    }
-
-    fn read_block(&mut self, first: u64, place: &Place) -> Result<(), ReadError> {
-        if self.segment.as_ref().is_none_or(|(open, _)| *open != first)
-            && let Place::Sealed(manifest) = place
-        {
-            let mut segment = Segment::open(&*self.reader.disk, &self.reader.dir, manifest)?;
-            segment.index()?;
-            self.segment = Some((first, segment));
+        let Some(last) = self.to.checked_sub(1) else { return Ok(None) };
+        // Enters the place of the last event; the block before it is read forward, as it is stored.
+        let Some(event) = self.walk.event(last)? else { return Ok(None) };
+        let from = match &self.walk.here {
+            Some(Here::Sealed { segment, .. }) => segment.block_before(self.to),
+            Some(Here::Active { batch, .. }) => batch.first().map_or(last, |first| first.seq.0),
+            None => last,
+        };
+        for seq in from..last {
+            self.block.extend(self.walk.event(seq)?);
         }
-        let Some((_, segment)) = &self.segment else { return Ok(()) };
-        let (start, mut events) = segment.read_block_before(self.to);
-        while let Some(event) = events.next()? {
-            self.block.push(event);
-        }
-        self.to = start;
-        Ok(())
+        self.to = from;
+        Ok(Some(event))
     }
 }
 
@@ -209,5 +163,31 @@ impl Iterator for EventsBack<'_> {
         let event = self.step();
         self.failed = event.is_err();
         event.transpose()
+    }
+}
+
+/// The events at the positions of a list, in its order.
+pub struct Picked<'a, I> {
+    walk: Walk<'a>,
+    wanted: I,
+}
+
+impl<'a, I> Picked<'a, I> {
+    pub(super) fn new(reader: &'a Reader, wanted: I) -> Self {
+        Self { walk: Walk::new(reader), wanted }
+    }
+}
+
+impl<I: Iterator<Item = Seq>> Iterator for Picked<'_, I> {
+    type Item = Result<Stored, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let seq = self.wanted.next()?;
+        let missing = || ReadError::Missing { file: "log".to_owned(), seq: seq.0 };
+        Some(self.walk.event(seq.0).and_then(|event| event.ok_or_else(missing)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.wanted.size_hint()
     }
 }

@@ -36,6 +36,7 @@ enum Name {
     Wal(u64),
     Manifest(u64),
     Sealed(u64),
+    Blocks(u64),
     Unknown,
 }
 
@@ -63,16 +64,21 @@ impl Parts {
                 _ => parts.unknown.push(format!("wal/{name}")),
             }
         }
+        let mut side = Vec::new();
         for name in names(disk, &dir.join("seg"))? {
             match parse_name("seg", &name) {
                 Name::Manifest(first) => {
                     let bytes = disk.read(&dir.join("seg").join(&name))?;
                     parts.found.entry(first).or_default().manifest = Some(Manifest::parse(&bytes));
                 }
+                Name::Blocks(first) => side.push((first, name)),
                 Name::Sealed(first) => parts.found.entry(first).or_default().sealed.push(name),
                 _ => parts.unknown.push(format!("seg/{name}")),
             }
         }
+        // A side file makes no segment.
+        let stray = side.into_iter().filter(|(first, _)| !parts.found.contains_key(first));
+        parts.unknown.extend(stray.map(|(_, name)| format!("seg/{name}")));
         Ok(parts)
     }
 }
@@ -80,6 +86,11 @@ impl Parts {
 /// Returns the path of a segment's file below the ledger's folder.
 pub(crate) fn sealed_path(first: u64, what: &str, compression: Compression) -> String {
     format!("seg/{first:012}.{what}.jsonl{}", compression.suffix())
+}
+
+/// Returns the path of a segment's side file below the ledger's folder.
+pub(crate) fn blocks_path(first: u64) -> String {
+    format!("seg/{first:012}.blocks")
 }
 
 /// Lists a folder; one that does not exist is empty.
@@ -100,6 +111,7 @@ fn parse_name(folder: &str, name: &str) -> Name {
     match (folder, rest) {
         ("wal", "wal") => Name::Wal(first),
         ("seg", "json") => Name::Manifest(first),
+        ("seg", "blocks") => Name::Blocks(first),
         ("seg", rest) if ["entries", "slots", "commits"].contains(&rest.trim_end_matches(".gz").trim_end_matches(".jsonl")) => {
             let known = [".jsonl", ".jsonl.gz"].iter().any(|end| rest.ends_with(end));
             if known && rest.matches('.').count() <= 2 { Name::Sealed(first) } else { Name::Unknown }
