@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import trail_checks
 
@@ -44,6 +45,7 @@ SCENARIOS = {
     "outputs": {"script": "outputs.json"},
     "rewritten": {"script": "rewritten.json", "settings": "other-party.json", "types": ["policy.rewritten"]},
     "failures": {"script": "failures.json"},
+    "blocked": {"script": "hello.json", "daemon": False, "blocked": True},
     "killed": {"script": "killed.json", "kill": "tail -f /dev/null"},
     "killed-nested": {"script": "killed-nested.json", "kill": "tail -f /dev/null"},
     "killed-spooled": {"script": "killed-nested.json", "kill": "tail -f /dev/null", "daemon": False},
@@ -89,16 +91,33 @@ def problems_of(scenario, out, home, sealtrail):
     records = [json.loads(path.read_text()) for path in sorted((out / "api").glob("[0-9]*.json"))]
     calls = trail_checks.served_calls(records, json.loads((HERE / "scripts" / scenario["script"]).read_text()))
     found = [] if calls else ["the scripted API served no tool call"]
-    found += trail_checks.problems_of_calls(calls, events, SECRET)
-    found += trail_checks.blind_spots(calls, events, SECRET)
-    found += trail_checks.problems_of_agents(calls, events, all_ended=not scenario.get("kill"))
-    found += problems_of_session(scenario, events)
+    if scenario.get("blocked"):
+        found += trail_checks.problems_of_blocked(calls, events)
+    else:
+        found += trail_checks.problems_of_calls(calls, events, SECRET)
+        found += trail_checks.blind_spots(calls, events, SECRET)
+        found += trail_checks.problems_of_agents(calls, events, all_ended=not scenario.get("kill"))
+        found += problems_of_session(scenario, events)
     found += secrets_on_disk(home)
     verified = run([sealtrail, "--home", home, "verify-integrity"])
     if verified.returncode != 0:
         found.append(f"verify-integrity exits {verified.returncode}: {verified.stdout[-400:]} {verified.stderr[-400:]}")
     print(f"{scenario['name']}: {len(calls)} tool calls served, {len(events)} events sealed")
     return found
+
+
+def block(sealtrail, home):
+    """Lets nothing be recorded: no daemon, and a folder where the spool's file would be. Returns that folder."""
+    (home / "audit.yaml").write_text("audit:\n  fail_mode:\n    default: continue\n    tool_invocation: block\n")
+    daemon = subprocess.Popen([str(sealtrail), "--home", str(home), "daemon"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (home / "run/sealtrail.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    daemon.terminate()  # it has told the hooks their settings
+    daemon.wait(30)
+    obstacle = home / f"spool/{os.getuid()}.spool"
+    obstacle.mkdir()
+    return obstacle
 
 
 def play(name, options):
@@ -112,6 +131,7 @@ def play(name, options):
     made = run([sealtrail, "--home", home, "init", "--no-input", "--settings", settings])
     if made.returncode != 0:
         return [f"init exits {made.returncode}: {made.stderr}"]
+    obstacle = block(sealtrail, home) if scenario.get("blocked") else None
     command = ["bash", HERE / "run-claude-code.sh", "--prefix", options.prefix, "--out", out, "--settings", settings,
                "--script", HERE / "scripts" / scenario["script"], *scenario.get("args", []), "--env", f"SEALTRAIL_HOME={home}"]
     if scenario.get("daemon", True):
@@ -119,6 +139,8 @@ def play(name, options):
     if scenario.get("kill"):
         command += ["--expect-rc", "137", "--with", f"exec python3 '{HERE}/kill_client.py' '{scenario['kill']}'"]
     played = run([*command, "--", *scenario.get("client", [])], env={**os.environ, "HARNESS_SECRET": SECRET})
+    if obstacle:
+        obstacle.rmdir()
     if played.returncode != 0:
         return [f"the run exits {played.returncode}: {played.stderr.strip()[-600:]}"]
     return problems_of(scenario, out, home, sealtrail)

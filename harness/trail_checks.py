@@ -25,10 +25,10 @@ def served_calls(records, script):
         for message in body.get("messages", []) if isinstance(body, dict) else []:
             for block in message.get("content", []) if isinstance(message.get("content"), list) else []:
                 if isinstance(block, dict) and block.get("type") == "tool_result":
-                    results[block["tool_use_id"]] = bool(block.get("is_error"))
-    for ident, is_error in results.items():
+                    results[block["tool_use_id"]] = block
+    for ident, block in results.items():
         if ident in calls:
-            calls[ident]["is_error"] = is_error
+            calls[ident]["is_error"], calls[ident]["told"] = bool(block.get("is_error")), " ".join(texts(block.get("content")))
     return calls
 
 
@@ -125,6 +125,17 @@ def blind_spots(calls, events, secret):
         rest = [event for event in events if event.get("tool_use_id") != call]
         if not any(call in sentence for sentence in problems_of_calls(calls, rest, secret)):
             yield f"{call}: this check would not notice if the trail lacked it"
+
+
+def problems_of_blocked(calls, events):
+    """Returns what is wrong where no hook could be recorded and the operator chose `block`: no call ran, each knows why,
+    and the loss is told."""
+    found = [f"{call['name']} {call['id']}: it ran, or was not told why not: {call.get('told')!r}"
+             for call in calls.values() if not call.get("is_error") or "cannot be recorded" not in call["told"]]
+    lost = sum((event.get("ledger") or {}).get("lost") or 0 for event in events if event["event_type"] == "ledger.gap")
+    if lost < len(calls):
+        found.append(f"the trail admits {lost} lost events, {len(calls)} calls were refused")
+    return found
 
 
 def problems_of_agents(calls, events, all_ended):
