@@ -24,6 +24,13 @@ def is_left(secret, text):
     return False
 
 
+def is_mostly_left(secret, text):
+    """Whether most of a secret is still in the text; an oracle's pattern may take more than the secret, such as its name."""
+    width = min(LEFT_MAX, len(secret))
+    windows = [secret[at:at + width] for at in range(len(secret) - width + 1)]
+    return sum(window in text for window in windows) * 2 > len(windows)
+
+
 def strings(value):
     if isinstance(value, str):
         yield value
@@ -77,7 +84,8 @@ def judge(rows, out):
     others = {"gitleaks": gitleaks(out / "found/gitleaks.json"), "kingfisher": kingfisher(out / "found/kingfisher.json")}
     for row in rows:
         name = "planted/" + row["file"]
-        row["ours"] = not any(is_left(row["secret"], text) for text in left[name])
+        remains = is_mostly_left if row["part"] == "pattern" else is_left
+        row["ours"] = not any(remains(row["secret"], text) for text in left[name])
         for tool, found in others.items():
             # A finding inside base64 names the decoded secret, so there any finding counts.
             row[tool] = bool(found[name]) if row["part"] == "base64" else overlaps(row["secret"], found[name])

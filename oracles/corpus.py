@@ -146,6 +146,8 @@ def main():
         if number % 5 == 0:
             encoded = base64.b64encode(text.encode()).decode()
             plant("base64", kind, f"{context} in base64", f"$ base64 -w0 x\n{encoded}\n", encoded, "txt")
+            encoded = base64.encodebytes(text.encode()).decode().rstrip()
+            plant("base64", kind, f"{context} in broken base64", f"$ base64 x\n{encoded}\n", encoded, "txt")
     if len(sys.argv) > 3:
         for rule in json.loads(pathlib.Path(sys.argv[3]).read_text()):
             for text, secret in patterns.samples(rule["pattern"], random.Random(rule["id"])):

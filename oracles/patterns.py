@@ -13,7 +13,7 @@ with warnings.catch_warnings():
 
 WORD = string.ascii_letters + string.digits
 PLAIN = WORD + "-_ =:/.,;+'\"@#~"
-SAMPLES = 2
+SAMPLES = 4
 
 
 def samples(pattern, rng):

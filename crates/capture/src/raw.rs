@@ -17,6 +17,9 @@ use crate::{agents, redacted};
 /// 1 MiB: as JSON text with every byte escaped (6x) and again as base64 (1.4x) it stays under the 8 MiB of a slot.
 pub const RAW_BYTES_MAX: usize = 1024 * 1024;
 
+/// 16 KiB: the longest secret that is one token (a token with many claims) is found whole across a cut.
+const BORDER_BYTES: usize = 16 * 1024;
+
 /// Makes the event of bytes that are not one unambiguous JSON object.
 ///
 /// Session and hook are read leniently, by the look of the text: enough to find the event again, never enough to pair it.
@@ -36,8 +39,10 @@ pub(crate) fn unparsed(bytes: &[u8], error: &ParseError, intake: &Intake, redact
 /// returns them as text.
 fn keep_bytes(draft: &mut Draft, bytes: &[u8], input_bytes: Option<u64>, redactor: &Redactor) -> Redacted<String> {
     let head = &bytes[..bytes.len().min(RAW_BYTES_MAX)];
-    let lossy = String::from_utf8_lossy(head);
-    let (text, rules) = redacted::text(redactor, &lossy);
+    // A secret across the cut shows only together with what follows it.
+    let lossy = String::from_utf8_lossy(&bytes[..bytes.len().min(RAW_BYTES_MAX + BORDER_BYTES)]);
+    let kept = String::from_utf8_lossy(head).len();
+    let (text, rules) = redacted::head(redactor, &lossy, kept);
     draft.put_in(SlotName::Raw, "raw", "text", text.get().as_str().into());
     let size = input_bytes.unwrap_or(0).max(bytes.len() as u64);
     draft.put_in(SlotName::Raw, "raw", "size_bytes", size.into());
@@ -73,9 +78,12 @@ pub(crate) fn side_output(draft: &mut Draft, work: &Work<'_>) {
         return;
     };
     let lossy = String::from_utf8_lossy(&side.bytes);
-    let (text, rules) = redacted::text(&work.sessions.redactor, &lossy);
+    let is_cut = (side.bytes.len() as u64) < side.size_bytes;
+    // The end of a file that was not read whole may be the beginning of a secret.
+    let kept = if is_cut { lossy.len().saturating_sub(BORDER_BYTES) } else { lossy.len() };
+    let (text, rules) = redacted::head(&work.sessions.redactor, &lossy, kept);
     let mut output = json!({"text": text.into_inner(), "size_bytes": side.size_bytes});
-    if (side.bytes.len() as u64) < side.size_bytes {
+    if is_cut {
         output["read_bytes"] = side.bytes.len().into();
     }
     if rules.is_empty() && !work.replaced {

@@ -30,6 +30,11 @@ pub(crate) fn members(redactor: &Redactor, members: Map<String, Value>) -> (Reda
 
 /// Redacts a text; returns it with the rules that matched.
 pub(crate) fn text(redactor: &Redactor, text: &str) -> (Redacted<String>, Vec<String>) {
-    let redacted = redactor.text(text);
+    head(redactor, text, text.len())
+}
+
+/// Redacts a text and keeps its first `bytes_max` bytes; returns them with the rules that matched.
+pub(crate) fn head(redactor: &Redactor, text: &str, bytes_max: usize) -> (Redacted<String>, Vec<String>) {
+    let redacted = redactor.head(text, bytes_max);
     (Redacted(redacted.text), redacted.found.into_iter().map(|found| found.rule).collect())
 }

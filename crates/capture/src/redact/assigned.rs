@@ -27,7 +27,8 @@ pub(super) fn assigned(text: &[u8], keyword: Range<usize>) -> Option<Assigned> {
     let flag = text[name.start..].starts_with(b"-");
     let quote_after_name = skip_quotes(text, &mut at);
     let spaces_before = skip_blanks(text, &mut at);
-    let operator = operator(text, &mut at, flag, spaces_before, quote_after_name, name.start)?;
+    let declared = spaces_before > 0 && is_declared(&text[..name.start]);
+    let operator = operator(text, &mut at, flag || declared, spaces_before, quote_after_name, name.start)?;
     let spaces_after = skip_blanks(text, &mut at);
     skip_string_prefix(text, &mut at);
     let (value, quoted) = value(text, at, operator == Operator::Element)?;
@@ -46,7 +47,7 @@ enum Operator {
     Equals,
     /// `:`, `=>`.
     Colon,
-    /// `--name value`.
+    /// `--name value`, `ENV NAME value`.
     Flag,
     /// `<name>value</name>`.
     Element,
@@ -58,6 +59,12 @@ impl Operator {
     fn needs_quotes(self) -> bool {
         self == Self::Beside
     }
+}
+
+/// Whether a word before the name says that a variable gets a value (`ENV NAME value` of a Dockerfile, csh, fish).
+fn is_declared(before: &[u8]) -> bool {
+    const WORDS: [&[u8]; 5] = [b"ENV ", b"ARG ", b"setenv ", b"set -gx ", b"set -x "];
+    WORDS.iter().any(|word| before.ends_with(word))
 }
 
 fn whole_name(text: &[u8], keyword: &Range<usize>) -> Range<usize> {
@@ -182,6 +189,7 @@ mod tests {
             ("ALTER USER x PASSWORD 'hunter22'", "hunter22", false),
             ("client.password(\"hunter22\")", "hunter22", false),
             ("?user=a&password=hunter22&x=1", "hunter22", false),
+            ("ENV DB_PASSWORD hunter22", "hunter22", true),
         ];
         for (text, value, sure) in rows {
             let at = text.to_ascii_lowercase().find("password").unwrap();

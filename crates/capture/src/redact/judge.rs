@@ -23,7 +23,7 @@ pub(super) fn is_secret(class: Class, value: &[u8], sure: bool) -> bool {
     match class {
         Class::Any => true,
         Class::Password => value.len() >= 3 && (sure || value.len() >= 5 && !is_word(value)),
-        Class::Opaque => value.len() >= 8 && has_digit(value) && !is_word(value),
+        Class::Opaque => value.len() >= 8 && (has_digit(value) || value.len() >= 16) && !is_word(value),
         Class::Random => is_random(value),
     }
 }

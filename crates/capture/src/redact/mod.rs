@@ -14,10 +14,12 @@ mod judge;
 mod rules;
 mod scan;
 mod value;
+mod variables;
 
 use aws_lc_rs::hmac;
 use serde_json::Value;
 
+use environment::Known;
 use rules::Rules;
 use scan::Candidate;
 
@@ -82,10 +84,18 @@ impl Redactor {
 
     /// Returns `text` with its secrets replaced.
     pub fn text(&self, text: &str) -> Redacted {
-        let places = self.places(text);
-        if places.is_empty() {
-            return Redacted { text: text.to_owned(), found: Vec::new() };
-        }
+        self.replaced(text, self.places(text, Known::Nothing), text.len())
+    }
+
+    /// Returns the first `bytes_max` bytes of `text` with its secrets replaced, a secret across the end among them; so give it some
+    /// more than that.
+    pub fn head(&self, text: &str, bytes_max: usize) -> Redacted {
+        let mut places = self.places(text, Known::Nothing);
+        places.retain(|place| place.range.start < bytes_max);
+        self.replaced(text, places, bytes_max)
+    }
+
+    fn replaced(&self, text: &str, places: Vec<Candidate>, bytes_max: usize) -> Redacted {
         let mut out = String::with_capacity(text.len());
         let mut found = Vec::with_capacity(places.len());
         let mut copied = 0;
@@ -97,7 +107,8 @@ impl Redactor {
             copied = end;
             found.push(Found { rule: rule.to_owned(), start, end });
         }
-        out.push_str(&text[copied..]);
+        let end = text.floor_char_boundary(bytes_max).max(copied);
+        out.push_str(&text[copied..end]);
         Redacted { text: out, found }
     }
 
@@ -120,12 +131,12 @@ impl Redactor {
     }
 
     /// All secrets of `text`, in order, none overlapping another.
-    fn places(&self, text: &str) -> Vec<Candidate> {
+    fn places(&self, text: &str, known: Known) -> Vec<Candidate> {
         let bytes = text.as_bytes();
         let mut candidates = Vec::new();
         scan::scan(&self.rules, bytes, &mut candidates);
         encoded::scan(&self.rules, bytes, &mut candidates);
-        environment::scan(bytes, self.rules.rules.len(), &mut candidates);
+        environment::scan(bytes, known, self.rules.rules.len(), &mut candidates);
         candidates.retain(|c| !bytes[c.range.clone()].starts_with(b"[redacted:"));
         join(candidates)
     }

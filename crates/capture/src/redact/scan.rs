@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::assigned::{Assigned, assigned};
+use super::assigned::assigned;
 use super::judge::{self, Class};
 use super::rules::{Kind, Rule, Rules};
 
@@ -53,10 +53,19 @@ fn token(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>
         _ => regex.captures(window)?.iter().skip(1).flatten().next()?.range(),
     };
     let value = &window[secret.clone()];
+    if !rule.not.is_empty() && names_something_else(&text[keyword.end..(start + secret.start).max(keyword.end)], &rule.not) {
+        return None;
+    }
     if start + whole.end() <= keyword.start || judge::entropy(value) < rule.entropy || !judge::is_secret(rule.class, value, true) {
         return None;
     }
     Some(start + secret.start..start + secret.end)
+}
+
+/// Whether the text between a keyword and a value says that the value is no secret.
+fn names_something_else(between: &[u8], not: &[String]) -> bool {
+    let between = between.to_ascii_lowercase();
+    not.iter().any(|word| memchr::memmem::find(&between, word.as_bytes()).is_some())
 }
 
 fn given(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>> {
@@ -65,7 +74,7 @@ fn given(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>
         return None;
     }
     let tail = &text[keyword.end..found.name.end];
-    if (rule.ends_name && !tail.is_empty()) || !name_fits(tail, &rule.not) {
+    if (rule.ends_name && !tail.is_empty()) || !name_fits(tail, &rule.not) || names_public_key(&text[found.name.clone()]) {
         return None;
     }
     let value = &text[found.value.clone()];
@@ -73,18 +82,22 @@ fn given(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>
         return (regex.is_match(value) && judge::is_secret(rule.class, value, found.sure)).then_some(found.value);
     }
     let fits = judge::entropy(value) >= rule.entropy && judge::is_secret(rule.class, value, found.sure);
-    (fits && (found.quoted || found.sure || bare_value_fits(rule.class, &found, value))).then_some(found.value)
+    (fits && (found.quoted || found.sure || bare_value_fits(rule.class, value))).then_some(found.value)
 }
 
 /// Whether a value without quotes, in a place that may be code or prose, is still believed to be one.
-fn bare_value_fits(class: Class, found: &Assigned, value: &[u8]) -> bool {
-    let _ = found;
+fn bare_value_fits(class: Class, value: &[u8]) -> bool {
     match class {
         Class::Password => {
             judge::has_digit(value) && value.len() >= 6 && value.iter().any(u8::is_ascii_alphabetic) && !value.contains(&b'(')
         }
         _ => true,
     }
+}
+
+fn names_public_key(name: &[u8]) -> bool {
+    let name: Vec<u8> = name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    [&b"publickey"[..], b"pubkey"].iter().any(|public| memchr::memmem::find(&name, public).is_some())
 }
 
 /// Whether the rest of a name still names a secret: `_file`, `Name`, `-policy` and the like name something else.

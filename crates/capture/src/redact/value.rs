@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{ENVIRONMENT, FoundAt, Redactor, SECRET_FIELD, environment, judge};
+use super::environment::Known;
+use super::{ENVIRONMENT, FoundAt, Redactor, SECRET_FIELD, environment, judge, variables};
 
 /// JSON parsers stop at 128 levels; what is deeper was built by hand and is not looked into.
 const DEPTH_MAX: usize = 128;
@@ -28,6 +29,10 @@ enum Meaning {
     Likely,
     /// Environment variables: names stay, values go.
     Environment,
+    /// Text in which names and values of variables stand.
+    Dump,
+    /// Text that is values of variables without their names.
+    Values,
 }
 
 struct Walk<'a> {
@@ -46,6 +51,7 @@ impl Walk<'_> {
         match value {
             Value::String(text) => self.string(text, meaning),
             Value::Array(items) => {
+                self.lines(items, meaning);
                 for (index, item) in items.iter_mut().enumerate() {
                     self.below(&index.to_string(), |walk| walk.item(item, meaning, depth));
                 }
@@ -61,7 +67,7 @@ impl Walk<'_> {
         if let (Meaning::Environment, Value::String(text)) = (meaning, &mut *item)
             && let Some((name, value)) = text.split_once('=')
         {
-            if !value.is_empty() && !environment::is_harmless(name.as_bytes()) && !judge::stands_in(value.as_bytes()) {
+            if !value.is_empty() && !variables::is_harmless(name.as_bytes()) && !judge::stands_in(value.as_bytes()) {
                 *text = format!("{name}={}", self.replaced(ENVIRONMENT, value));
             }
             return;
@@ -72,13 +78,15 @@ impl Walk<'_> {
 
     fn object(&mut self, members: &mut Map<String, Value>, meaning: Meaning, depth: usize) {
         self.names(members);
+        let meaning = if meaning == Meaning::Plain && is_environment(members) { Meaning::Environment } else { meaning };
+        let shown = shown(members, meaning);
         let labelled = labelled(members, meaning);
         let is_key = members.get("kty").is_some_and(Value::is_string);
         for (name, value) in members.iter_mut() {
             let below = match meaning {
                 Meaning::Secret => Meaning::Secret,
                 Meaning::Environment if value.is_string() && labelled.is_none() => {
-                    if environment::is_harmless(name.as_bytes()) {
+                    if variables::is_harmless(name.as_bytes()) {
                         Meaning::Plain
                     } else {
                         Meaning::Environment
@@ -87,7 +95,10 @@ impl Walk<'_> {
                 _ if is_key && matches!(name.as_str(), "d" | "p" | "q" | "dp" | "dq" | "qi" | "k") => Meaning::Secret,
                 _ => match labelled {
                     Some(meaning) if name == "value" => meaning,
-                    _ => meaning_of(name, value),
+                    _ => match meaning_of(name, value) {
+                        Meaning::Plain if !SHOWS_NOTHING.contains(&name.as_str()) => shown,
+                        meaning => meaning,
+                    },
                 },
             };
             let name = name.clone();
@@ -98,7 +109,7 @@ impl Walk<'_> {
     /// Secrets that stand as member names.
     fn names(&mut self, members: &mut Map<String, Value>) {
         let redactor = self.redactor;
-        let is_clean = |name: &String| name.len() < 8 || redactor.places(name).is_empty();
+        let is_clean = |name: &String| name.len() < 8 || redactor.places(name, Known::Nothing).is_empty();
         if members.keys().all(is_clean) {
             return;
         }
@@ -119,17 +130,19 @@ impl Walk<'_> {
         if text.starts_with("[redacted:") && text.ends_with(']') {
             return;
         }
-        let redacted = self.redactor.text(text);
+        let known = if meaning == Meaning::Dump { Known::Dump } else { Known::Nothing };
+        let redacted = self.redactor.replaced(text, self.redactor.places(text, known), text.len());
         let whole = redacted.found.len() == 1 && redacted.found[0].start == 0 && redacted.found[0].end == text.len();
         let goes = !whole
             && match meaning {
-                Meaning::Plain => false,
+                Meaning::Plain | Meaning::Dump => false,
+                Meaning::Values => !text.trim().is_empty() && !judge::stands_in(text.trim().as_bytes()),
                 Meaning::Environment => !text.is_empty() && !judge::stands_in(text.as_bytes()),
                 Meaning::Secret => !text.is_empty() && !judge::stands_in(text.as_bytes()),
                 Meaning::Likely => text.len() >= 12 && !text.contains(' ') && judge::is_secret(judge::Class::Opaque, text.as_bytes(), true),
             };
         if goes {
-            let rule = if meaning == Meaning::Environment { ENVIRONMENT } else { SECRET_FIELD };
+            let rule = if matches!(meaning, Meaning::Environment | Meaning::Values) { ENVIRONMENT } else { SECRET_FIELD };
             *text = self.replaced(rule, text);
             return;
         }
@@ -138,11 +151,62 @@ impl Walk<'_> {
             self.found.extend(redacted.found.into_iter().map(|found| FoundAt { rule: found.rule, path: path.clone() }));
             *text = redacted.text;
         }
-        self.nested(text);
+        self.nested(text, meaning);
+    }
+
+    /// Secrets that are spread over the items of a list: lines of a patch or a file, and a flag with its value.
+    fn lines(&mut self, items: &mut [Value], meaning: Meaning) {
+        if items.len() < 2 || matches!(meaning, Meaning::Secret | Meaning::Environment) || !items.iter().all(Value::is_string) {
+            return;
+        }
+        let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+        let known = if meaning == Meaning::Dump { Known::Dump } else { Known::Nothing };
+        let mut changed = self.spread(&texts, "\n", known);
+        for at in 0..texts.len() - 1 {
+            if texts[at].starts_with('-') && !texts[at].contains('=') && !texts[at + 1].starts_with('-') {
+                let pair = self.spread(&texts[at..=at + 1], " ", Known::Nothing);
+                changed.extend(pair.into_iter().filter(|(item, _, _)| *item == 1).map(|(_, text, rules)| (at + 1, text, rules)));
+            }
+        }
+        let mut done = std::collections::BTreeSet::new();
+        for (item, text, rules) in changed {
+            if done.insert(item) {
+                self.found.extend(rules.into_iter().map(|rule| FoundAt { rule, path: format!("{}/{item}", self.path) }));
+                items[item] = Value::String(text);
+            }
+        }
+    }
+
+    /// Redacts `texts` as if they were one text; returns the items that changed, with the rules that matched.
+    fn spread(&self, texts: &[&str], between: &str, known: Known) -> Vec<(usize, String, Vec<String>)> {
+        let joined = texts.join(between);
+        let places = self.redactor.places(&joined, known);
+        let mut changed = Vec::new();
+        let mut start = 0;
+        for (item, text) in texts.iter().enumerate() {
+            let end = start + text.len();
+            let mut out = String::new();
+            let (mut copied, mut rules) = (start, Vec::new());
+            for place in places.iter().filter(|place| place.range.start < end && place.range.end > start) {
+                let from = joined.floor_char_boundary(place.range.start.max(start));
+                let to = joined.ceil_char_boundary(place.range.end.min(end));
+                let rule = self.redactor.rule_name(place.rank);
+                out.push_str(&joined[copied..from]);
+                out.push_str(&self.redactor.placeholder(rule, &joined[place.range.clone()]));
+                rules.push(rule.to_owned());
+                copied = to;
+            }
+            if !rules.is_empty() {
+                out.push_str(&joined[copied..end]);
+                changed.push((item, out, rules));
+            }
+            start = end + between.len();
+        }
+        changed
     }
 
     /// A string that is itself a JSON text: what is found inside is replaced inside.
-    fn nested(&mut self, text: &mut String) {
+    fn nested(&mut self, text: &mut String, meaning: Meaning) {
         let looks_like_json = matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['));
         if !looks_like_json || self.texts >= NESTED_TEXTS_MAX || text.len() > NESTED_TEXT_BYTES_MAX {
             return;
@@ -150,7 +214,7 @@ impl Walk<'_> {
         let Ok(mut inner) = serde_json::from_str::<Value>(text) else { return };
         let before = self.found.len();
         self.texts += 1;
-        self.value(&mut inner, Meaning::Plain, 0);
+        self.value(&mut inner, if meaning == Meaning::Dump { meaning } else { Meaning::Plain }, 0);
         self.texts -= 1;
         if self.found.len() > before {
             *text = inner.to_string();
@@ -172,12 +236,60 @@ impl Walk<'_> {
     }
 }
 
+/// What the members of an object are known to show, by the command that ran or the file that was read.
+fn shown(members: &Map<String, Value>, meaning: Meaning) -> Meaning {
+    if matches!(meaning, Meaning::Dump | Meaning::Values) {
+        return meaning;
+    }
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let input = members.get("tool_input").and_then(Value::as_object);
+    let command = input.and_then(|input| input.get("command")).and_then(Value::as_str);
+    let file =
+        text("file_path").or_else(|| text("filePath")).or_else(|| input.and_then(|input| input.get("file_path")).and_then(Value::as_str));
+    let known = match (file, command) {
+        (Some(file), _) if variables::is_environment_file(file) => Known::Dump,
+        (_, Some(command)) => variables::of_command(command),
+        _ => Known::Nothing,
+    };
+    match known {
+        Known::Nothing => Meaning::Plain,
+        Known::Dump => Meaning::Dump,
+        Known::Values => Meaning::Values,
+    }
+}
+
+/// Whether the members are the variables of a process: many names in capitals, some of which every environment has.
+fn is_environment(members: &Map<String, Value>) -> bool {
+    let known = members.keys().filter(|name| variables::is_harmless(name.as_bytes())).count();
+    known >= 3 && members.values().all(Value::is_string) && environment::are_names(members.keys().map(String::as_bytes))
+}
+
+/// Members of a hook that are no output of its command.
+const SHOWS_NOTHING: &[&str] = &[
+    "tool_input",
+    "cwd",
+    "session_id",
+    "transcript_path",
+    "agent_transcript_path",
+    "hook_event_name",
+    "tool_name",
+    "tool_use_id",
+    "permission_mode",
+    "agent_id",
+    "agent_type",
+    "prompt_id",
+    "file_path",
+    "filePath",
+    "type",
+    "model",
+];
+
 /// What an object with `name` (or `key`) and `value` members says about the value.
 fn labelled(members: &Map<String, Value>, meaning: Meaning) -> Option<Meaning> {
     let value = members.get("value")?;
     let name = members.get("name").or_else(|| members.get("key"))?.as_str()?;
     if meaning == Meaning::Environment {
-        return Some(if environment::is_harmless(name.as_bytes()) { Meaning::Plain } else { Meaning::Environment });
+        return Some(if variables::is_harmless(name.as_bytes()) { Meaning::Plain } else { Meaning::Environment });
     }
     Some(meaning_of(name, value))
 }
