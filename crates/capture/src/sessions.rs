@@ -20,7 +20,7 @@ pub const SESSIONS_MAX: usize = 1024;
 /// Calls known per session: finished ones are forgotten first.
 pub const CALLS_PER_SESSION_MAX: usize = 4096;
 
-/// Calls known in all sessions: about 400 bytes each, so 6.5 MB.
+/// Calls known in all sessions: about 400 bytes each, so 6.5 MB; the folders of open ones may add 1 KiB each.
 pub const CALLS_MAX: usize = 16_384;
 
 /// 1 KiB: of a call in a deeper folder the folder is not remembered.

@@ -220,6 +220,18 @@ fn openssl(walk: &mut Walk, options: &Options<'_>) {
     }
 }
 
+/// `mail -s subject address < file`.
+pub(super) fn mail(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
+    let to = options.operands.first().copied().or(options.value(&["--to"]));
+    let target = to.map(|word| format!("mailto:{}", word.text));
+    if let Some(action) = walk.add(CALL, "send", "url", target, to.is_some_and(|word| !word.uncertain)) {
+        action.detail.insert("program", call.program.to_owned());
+    }
+    for file in options.values(&["-a", "-A"]) {
+        walk.file("data.file_read", "upload", file);
+    }
+}
+
 /// `ping`, `dig`, `nmap`: the name is what matters.
 pub(super) fn lookup(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
     let name = options

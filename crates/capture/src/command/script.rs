@@ -38,14 +38,26 @@ fn is_unknown(text: &Word) -> bool {
     text.uncertain && text.text.trim_start().starts_with(['$', '`', '"'])
 }
 
-/// `echo words | …`: what it writes may be what the next command runs.
+/// `echo words | …`: what it writes may be what the next command runs, if it is no more than its words.
 pub(super) fn echo(walk: &mut Walk, call: &Call<'_>, _: &Options<'_>) {
-    let words =
-        call.words.iter().skip_while(|word| call.program == "echo" && matches!(word.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en"));
-    let words: Vec<&Word> = words.collect();
-    let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-    let uncertain = words.iter().any(|word| word.uncertain || word.text.contains(['\\', '%']));
-    walk.output = Some(Word { text, uncertain, quoted: true, ..Word::default() });
+    let is_option = |word: &&Word| call.program == "echo" && matches!(word.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en");
+    let escapes = call.program == "printf" || call.words.iter().take_while(is_option).any(|word| word.text.contains('e'));
+    let words: Vec<&Word> = call.words.iter().skip_while(is_option).collect();
+    let mut text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    if escapes {
+        text = text.replace("\\n", "\n");
+    }
+    let changed = escapes && text.contains(['\\', '%']);
+    let uncertain = words.iter().any(|word| word.uncertain);
+    walk.output = (!changed).then(|| Word { text, uncertain, quoted: true, ..Word::default() });
+    walk.quiet(call.program);
+}
+
+/// `alias name=script`: may run later, under another name.
+pub(super) fn alias(walk: &mut Walk, call: &Call<'_>, options: &Options<'_>) {
+    for (_, script) in options.operands.iter().filter_map(|word| word.text.split_once('=')) {
+        walk.doubtfully(|walk| walk.subshell(script));
+    }
     walk.quiet(call.program);
 }
 
