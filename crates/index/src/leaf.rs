@@ -1,0 +1,318 @@
+//! A condition on a field, or on the text, answered by one segment.
+
+use sealtrail_event::Kind;
+use sealtrail_query::{Bound, Expr, FieldPath, Operand, Test};
+
+use crate::bits::Bits;
+use crate::class::{Class, TEXT_KEYS, class_of, is_text, root_of};
+use crate::error::IndexError;
+use crate::found::Found;
+use crate::judge::Judge;
+use crate::literals::{Literals, exact, of_operand, of_test, prefix};
+use crate::numbers::{add_numbers, add_times};
+use crate::plan::{Cancel, go_on};
+use crate::segment::{Segment, add_present};
+use crate::term::{LONG, Tag, WHOLE, after, hash, term};
+
+/// 200,000 texts of one path and segment are judged, each against a list of up to eight; of more, the events are looked at.
+const JUDGED_MAX: usize = 200_000;
+/// 2,000 candidates by trigrams: so few are looked at sooner than the dictionary is judged.
+const FEW: u64 = 2_000;
+
+/// A test of a field.
+pub(crate) struct FieldLeaf {
+    pub(crate) field: FieldPath,
+    pub(crate) test: Test,
+    /// The field without items of lists: it judges a value that stands for itself.
+    judged: FieldPath,
+    places: Vec<Place>,
+    /// The texts that the test asks for, when it asks for texts as they are.
+    exact: Option<Vec<String>>,
+    /// What every matching text begins with.
+    prefix: String,
+    literals: Option<Vec<Literals>>,
+}
+
+/// Where values of a field stand.
+struct Place {
+    /// The path below the event, or below `as_sent`.
+    path: String,
+    sent: bool,
+    /// The path in the index.
+    flat: String,
+    /// Whether only a value that is in no list counts.
+    bare: bool,
+}
+
+/// What is collected on the way.
+struct Sums {
+    yes: Bits,
+    unsure: Bits,
+}
+
+impl FieldLeaf {
+    pub(crate) fn new(field: &FieldPath, test: &Test) -> Self {
+        let mut places: Vec<Place> = Vec::new();
+        let mut add = |path: &str, sent: bool, bare: bool| {
+            let flat = if sent { format!("as_sent.{path}") } else { path.to_owned() };
+            if !places.iter().any(|place| place.flat == flat && place.sent == sent) {
+                places.push(Place { path: path.to_owned(), sent, flat, bare });
+            }
+        };
+        field.paths().for_each(|path| add(path, false, false));
+        if let (true, Some(last)) = (field.looks_at_sent(), field.paths().last()) {
+            add(last, true, false);
+        }
+        // A status that no record said is looked for in the outcome.
+        if matches!(test, Test::Is(_) | Test::In(_) | Test::Has(_)) && matches!(field.canonical(), "status" | "result.status") {
+            add("outcome", false, true);
+        }
+        let prefix = match test {
+            Test::Is(operand) => prefix(operand),
+            _ => String::new(),
+        };
+        let whole = field.paths().last().filter(|_| field.has_items()).and_then(|path| FieldPath::parse(path).ok());
+        let judged = whole.unwrap_or_else(|| field.clone());
+        Self { field: field.clone(), test: test.clone(), judged, places, exact: exact_texts(field, test), prefix, literals: of_test(test) }
+    }
+
+    pub(crate) fn rank(&self) -> u8 {
+        match (&self.exact, &self.test) {
+            (Some(_), _) => 0,
+            (None, Test::Compare(_, Bound::Time(_))) => 1,
+            _ => 2,
+        }
+    }
+
+    pub(crate) fn answer(&self, segment: &Segment, cancel: &Cancel) -> Result<Found, IndexError> {
+        let mut sums = Sums { yes: Bits::none(segment.docs), unsure: Bits::none(segment.docs) };
+        for place in &self.places {
+            go_on(cancel)?;
+            match &self.test {
+                Test::Exists => exists(segment, &place.flat, &mut sums)?,
+                _ if place.bare => {
+                    let mut bare = Sums { yes: Bits::none(segment.docs), unsure: Bits::none(segment.docs) };
+                    self.at(segment, place, &mut bare, cancel)?;
+                    let mut listed = Bits::none(segment.docs);
+                    segment.add_term(&term(&place.flat, Tag::Container, b""), &mut listed)?;
+                    sums.unsure.or(&bare.unsure);
+                    listed.and(&bare.yes);
+                    sums.unsure.or(&listed);
+                    bare.yes.minus(&listed);
+                    sums.yes.or(&bare.yes);
+                }
+                _ => self.at(segment, place, &mut sums, cancel)?,
+            }
+        }
+        segment.add_term(WHOLE, &mut sums.unsure)?;
+        let Sums { yes, unsure } = sums;
+        if self.field.has_items() {
+            // The index does not know which item of a list a value is of.
+            return Ok(Found::new(Bits::none(segment.docs), Found::new(yes, unsure).maybe));
+        }
+        Ok(Found::new(yes, unsure))
+    }
+
+    /// Adds the documents of one place.
+    fn at(&self, segment: &Segment, place: &Place, sums: &mut Sums, cancel: &Cancel) -> Result<(), IndexError> {
+        let mut judge = Judge::new(&self.judged, &self.test, &place.path, place.sent);
+        self.texts(segment, place, &mut judge, sums, cancel)?;
+        for tag in [Tag::Number, Tag::Bool, Tag::Null] {
+            judge_range(segment, &term(&place.flat, tag, b""), &mut sums.yes, cancel, |value| match tag {
+                Tag::Number => judge.number(value.parse().ok()),
+                Tag::Bool => judge.value((value == "1").into()),
+                _ => judge.value(serde_json::Value::Null),
+            })?;
+        }
+        let columns = segment.columns(&place.flat)?;
+        if let Some(numbers) = &columns.numbers {
+            add_numbers(numbers, &self.test, &mut judge, &mut sums.yes, &mut sums.unsure);
+        }
+        if class_of(&place.flat) == Class::Time
+            && let Test::Compare(order, Bound::Time(bound)) = &self.test
+        {
+            let times = if place.flat == "timestamp" { Some(segment.ts.clone()) } else { columns.times };
+            if let Some(times) = times {
+                add_times(&times, *order, *bound, &mut sums.yes);
+            }
+            return Ok(());
+        }
+        self.unknown(segment, place, sums)
+    }
+
+    /// Adds the documents whose texts the dictionary has.
+    fn texts(&self, segment: &Segment, place: &Place, judge: &mut Judge, sums: &mut Sums, cancel: &Cancel) -> Result<(), IndexError> {
+        if let Some(texts) = &self.exact {
+            for text in texts {
+                segment.add_term(&term(&place.flat, Tag::Text, text.as_bytes()), &mut sums.yes)?;
+            }
+            return Ok(());
+        }
+        let by_grams = match (&self.literals, self.has_grams(place) && class_of(&place.flat) == Class::Word) {
+            (Some(literals), true) => with_literals(segment, literals)?,
+            _ => None,
+        };
+        if let Some(few) = by_grams.as_ref().filter(|found| found.count() <= FEW) {
+            sums.unsure.or(few);
+            return Ok(());
+        }
+        let range = term(&place.flat, Tag::Text, self.prefix.as_bytes());
+        if !judge_range(segment, &range, &mut sums.yes, cancel, |text| judge.text(text))? {
+            sums.unsure.or(&by_grams.unwrap_or_else(|| Bits::all(segment.docs)));
+        }
+        Ok(())
+    }
+
+    /// Adds the documents whose texts the dictionary does not have.
+    fn unknown(&self, segment: &Segment, place: &Place, sums: &mut Sums) -> Result<(), IndexError> {
+        if let Some(texts) = &self.exact {
+            for text in texts {
+                segment.add_term(&term(&place.flat, Tag::Hash, &hash(text)), &mut sums.unsure)?;
+            }
+            // A moment has no hash.
+            if class_of(&place.flat) != Class::Time {
+                return Ok(());
+            }
+        }
+        let mut unknown = Bits::none(segment.docs);
+        segment.add_term(&term(&place.flat, Tag::Unknown, b""), &mut unknown)?;
+        if let (Some(literals), true) = (&self.literals, self.has_grams(place) && !unknown.is_empty())
+            && !self.has_meaning()
+            && let Some(found) = with_literals(segment, literals)?
+        {
+            unknown.and(&found);
+        }
+        sums.unsure.or(&unknown);
+        Ok(())
+    }
+
+    /// Whether the texts at a place are in the trigrams.
+    fn has_grams(&self, place: &Place) -> bool {
+        !place.sent && is_text(root_of(&place.flat)) && !self.has_meaning()
+    }
+
+    /// Whether words may match that have nothing in common with the operand.
+    fn has_meaning(&self) -> bool {
+        self.field.is_status() || matches!(self.field.kind(), Some(Kind::Severity | Kind::Class | Kind::EventType | Kind::Address))
+    }
+}
+
+/// Returns the texts that a test asks for, when each is asked for as it is and no other word means the same.
+fn exact_texts(field: &FieldPath, test: &Test) -> Option<Vec<String>> {
+    let operands = match test {
+        Test::Is(operand) => std::slice::from_ref(operand),
+        Test::In(operands) => operands,
+        _ => return None,
+    };
+    let plain = |text: &String| match field.kind() {
+        _ if field.is_status() => false,
+        Some(Kind::Severity | Kind::Class | Kind::EventType) => false,
+        Some(Kind::Address) => text.parse::<std::net::IpAddr>().is_err(),
+        _ => true,
+    };
+    operands.iter().map(|operand| exact(operand).filter(plain)).collect()
+}
+
+/// Judges every value of a range of terms; `false` when there are too many of them.
+fn judge_range(
+    segment: &Segment,
+    range: &[u8],
+    yes: &mut Bits,
+    cancel: &Cancel,
+    mut judge: impl FnMut(&str) -> bool,
+) -> Result<bool, IndexError> {
+    let terms = segment.words.terms().range().ge(range).lt(after(range)).into_stream();
+    let mut terms = terms.map_err(|error| segment.damaged(error))?;
+    let mut judged = 0;
+    while let Some((term, info)) = terms.next() {
+        judged += 1;
+        if judged % 4_096 == 0 {
+            go_on(cancel)?;
+        }
+        if judged > JUDGED_MAX {
+            return Ok(false);
+        }
+        let value = term.iter().position(|byte| *byte == 0).and_then(|end| term.get(end + 2..)).unwrap_or_default();
+        if std::str::from_utf8(value).is_ok_and(&mut judge) {
+            segment.add_postings(info, yes)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Returns the documents that have the literals of one of the alternatives; `None` when these say nothing.
+fn with_literals(segment: &Segment, alternatives: &[Literals]) -> Result<Option<Bits>, IndexError> {
+    // 64 alternatives: each costs a few lookups.
+    if alternatives.len() > 64 {
+        return Ok(None);
+    }
+    let mut sum = Bits::none(segment.docs);
+    for literals in alternatives {
+        let mut found: Option<Bits> = None;
+        for texts in literals {
+            let Some(with) = segment.with_any_text(texts)? else { continue };
+            found = Some(match found {
+                Some(mut found) => {
+                    found.and(&with);
+                    found
+                }
+                None => with,
+            });
+        }
+        let Some(found) = found else { return Ok(None) };
+        sum.or(&found);
+    }
+    segment.add_term(LONG, &mut sum)?;
+    Ok(Some(sum))
+}
+
+/// Adds the documents that have anything but null at a path.
+fn exists(segment: &Segment, path: &str, sums: &mut Sums) -> Result<(), IndexError> {
+    let columns = segment.columns(path)?;
+    for tag in [Tag::Number, Tag::Bool, Tag::Container, Tag::Unknown, Tag::Text] {
+        if tag == Tag::Text && class_of(path) == Class::Key {
+            continue;
+        }
+        let range = term(path, tag, b"");
+        let terms = segment.words.terms().range().ge(&range).lt(after(&range)).into_stream();
+        let mut terms = terms.map_err(|error| segment.damaged(error))?;
+        while let Some((_, info)) = terms.next() {
+            segment.add_postings(info, &mut sums.yes)?;
+        }
+    }
+    if let Some(keys) = &columns.keys {
+        add_present(keys.ords(), &mut sums.yes);
+    }
+    if let Some(numbers) = &columns.numbers {
+        add_present(&numbers.bits, &mut sums.yes);
+    }
+    Ok(())
+}
+
+/// Free text.
+pub(crate) struct TextLeaf {
+    pub(crate) operand: Operand,
+    literals: Literals,
+}
+
+impl TextLeaf {
+    pub(crate) fn new(operand: &Operand) -> Self {
+        Self { operand: operand.clone(), literals: of_operand(operand) }
+    }
+
+    pub(crate) fn answer(&self, segment: &Segment, cancel: &Cancel) -> Result<Found, IndexError> {
+        let mut yes = Bits::none(segment.docs);
+        for path in TEXT_KEYS.iter() {
+            let mut judge = Judge::of(Expr::Text(self.operand.clone()), root_of(path), false);
+            if !judge_range(segment, &term(path, Tag::Text, b""), &mut yes, cancel, |text| judge.text(text))? {
+                return Ok(Found::new(yes, Bits::all(segment.docs)));
+            }
+        }
+        let mut unsure = match with_literals(segment, std::slice::from_ref(&self.literals))? {
+            Some(found) => found,
+            None => Bits::all(segment.docs),
+        };
+        segment.add_term(WHOLE, &mut unsure)?;
+        Ok(Found::new(yes, unsure))
+    }
+}

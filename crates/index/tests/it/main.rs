@@ -1,0 +1,5 @@
+//! The index beside a ledger.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod kit;
+mod search;
