@@ -133,6 +133,22 @@ impl FieldPath {
         found
     }
 
+    /// Returns what stands in the field, whole: null when nothing does, a list when it stands there more than once.
+    pub fn found(&self, event: &Value) -> Value {
+        let mut found = Vec::new();
+        let sent = event.get("as_sent").filter(|_| self.sent);
+        for (path, event) in self.paths.iter().map(|path| (path, event)).chain(self.paths.last().zip(sent)) {
+            let _goes_through_all = path.walk(event, 0, &mut |value| {
+                found.push(value.clone());
+                false
+            });
+            if found.iter().any(|value| !value.is_null()) {
+                break;
+            }
+        }
+        if found.len() > 1 { Value::Array(found) } else { found.pop().unwrap_or(Value::Null) }
+    }
+
     /// Whether any value of the field in `event` passes `test`; a list passes when an item does.
     pub(crate) fn any(&self, event: &Value, test: &mut dyn FnMut(&Value) -> bool) -> bool {
         if self.paths.iter().any(|path| path.any(event, 0, test)) {
@@ -174,16 +190,21 @@ impl Path {
         Ok(Self { text, steps })
     }
 
-    /// Goes on from step `from` at `value`. A name may stand for several steps (`"http.status": 200` is `http.status`).
+    /// Whether any value at the path, or item of a list there, passes `test`.
     fn any(&self, value: &Value, from: usize, test: &mut dyn FnMut(&Value) -> bool) -> bool {
-        let Some(step) = self.steps.get(from) else { return leaves(value, test) };
+        self.walk(value, from, &mut |value| leaves(value, test))
+    }
+
+    /// Goes on from step `from` at `value` until `end` says that it is enough. A name may stand for several steps (`"http.status": 200` is `http.status`).
+    fn walk(&self, value: &Value, from: usize, end: &mut dyn FnMut(&Value) -> bool) -> bool {
+        let Some(step) = self.steps.get(from) else { return end(value) };
         match (value, *step) {
-            (Value::Array(items), Step::Item(index)) => items.get(index).is_some_and(|item| self.any(item, from + 1, test)),
-            (Value::Array(items), Step::Name(..)) => items.iter().any(|item| self.any(item, from, test)),
+            (Value::Array(items), Step::Item(index)) => items.get(index).is_some_and(|item| self.walk(item, from + 1, end)),
+            (Value::Array(items), Step::Name(..)) => items.iter().any(|item| self.walk(item, from, end)),
             (Value::Object(members), Step::Name(start, _)) => (from..self.steps.len()).any(|last| {
-                let Step::Name(_, end) = self.steps[last] else { return false };
+                let Step::Name(_, end_of_name) = self.steps[last] else { return false };
                 let joined = self.steps[from..last].iter().all(|step| matches!(step, Step::Name(..)));
-                joined && members.get(&self.text[start..end]).is_some_and(|inner| self.any(inner, last + 1, test))
+                joined && members.get(&self.text[start..end_of_name]).is_some_and(|inner| self.walk(inner, last + 1, end))
             }),
             _ => false,
         }

@@ -63,6 +63,29 @@ impl Glob {
         self
     }
 
+    /// Returns the runs of characters that every match contains, in order.
+    pub(crate) fn literals(&self) -> Vec<String> {
+        let runs = |part: &Part| match part {
+            Part::Plain(plain) => vec![plain.clone()],
+            Part::WithAny(pieces) => pieces.split(Option::is_none).map(|run| run.iter().flatten().collect()).collect(),
+        };
+        self.parts.iter().flat_map(runs).filter(|run| !run.is_empty()).collect()
+    }
+
+    /// Returns the text with which every match begins.
+    pub(crate) fn prefix(&self) -> String {
+        match self.parts.first().filter(|_| !self.open_start) {
+            Some(Part::Plain(plain)) => plain.clone(),
+            Some(Part::WithAny(pieces)) => pieces.iter().map_while(|piece| *piece).collect(),
+            None => String::new(),
+        }
+    }
+
+    /// Whether the pattern is a text with `*` at its end and nothing else.
+    pub(crate) fn is_prefix(&self) -> bool {
+        !self.open_start && self.open_end && matches!(&self.parts[..], [Part::Plain(_)])
+    }
+
     /// Whether the whole of `text` matches.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let Some((last, rest)) = self.parts.split_last() else { return self.open_start || text.is_empty() };

@@ -62,7 +62,6 @@ impl KeyValue {
     }
 
     /// Returns about how many bytes the key takes on the heap.
-    #[expect(dead_code, reason = "used by the aggregator, which follows")]
     pub(crate) fn heap_bytes(&self) -> usize {
         if let Self::Text(text) = self { text.len() } else { 0 }
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::QueryError;
 use crate::glob::{Glob, Piece};
+use crate::literals::{Required, fold};
 
 /// A text, a pattern or a network to compare with; written and stored in the notation of the query language.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,36 @@ pub(crate) enum Form {
     Glob { exact: Glob, lower: Glob },
     /// An address range.
     Net { text: String, net: Net },
+}
+
+/// What an operand means, for whoever plans a search.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OperandView<'a> {
+    /// This text. A number, truth value or null in an event may be it, too.
+    Text {
+        /// The text.
+        text: &'a str,
+        /// Its number, when it is one.
+        number: Option<f64>,
+    },
+    /// A pattern over the whole of a text.
+    Glob {
+        /// Every match begins with this.
+        prefix: String,
+        /// Whether everything that begins with the prefix matches.
+        is_prefix: bool,
+        /// Every match contains these, in this order and not on top of each other.
+        literals: Vec<String>,
+    },
+    /// An address range: the addresses in it, and its own text.
+    Network {
+        /// The text.
+        text: &'a str,
+        /// Any address in the range.
+        address: IpAddr,
+        /// The bits that all addresses of the range share.
+        prefix: u8,
+    },
 }
 
 /// A number as written: whole numbers are compared exactly.
@@ -69,6 +100,28 @@ impl Operand {
     pub fn literal(text: &str) -> Self {
         let written = text.chars().map(|c| write_piece(&Piece::Char(c))).collect();
         Self { written, form: Form::Text { text: text.to_owned(), lower: text.to_lowercase(), number: Number::parse(text) } }
+    }
+
+    /// Returns what the operand means.
+    pub fn view(&self) -> OperandView<'_> {
+        match &self.form {
+            Form::Text { text, number, .. } => OperandView::Text { text, number: number.map(Number::as_f64) },
+            Form::Glob { exact, .. } => {
+                OperandView::Glob { prefix: exact.prefix(), is_prefix: exact.is_prefix(), literals: exact.literals() }
+            }
+            Form::Net { text, net } => OperandView::Network { text, address: net.address, prefix: net.prefix },
+        }
+    }
+
+    /// Returns what a folded text contains that is, contains or matches the operand: all of [any of these]. See [`fold`].
+    ///
+    /// Says nothing of networks, and nothing of values that are equal by their meaning (`status=fail`).
+    pub fn required_literals(&self) -> Required {
+        match &self.form {
+            Form::Text { text, .. } if !text.is_empty() => vec![vec![fold(text)]],
+            Form::Glob { lower, .. } => lower.literals().iter().map(|run| vec![fold(run)]).collect(),
+            Form::Text { .. } | Form::Net { .. } => Vec::new(),
+        }
     }
 
     /// Returns the text, when it is one.
@@ -119,6 +172,14 @@ impl Number {
         }
         let real = || text.parse().ok().filter(|number: &f64| number.is_finite()).map(Self::Real);
         text.parse().ok().map(Self::Whole).or_else(real)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "asked for as f64")]
+    pub(crate) fn as_f64(self) -> f64 {
+        match self {
+            Self::Whole(number) => number as f64,
+            Self::Real(number) => number,
+        }
     }
 
     /// Compares `found` with this number.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::QueryError;
 use crate::field::FieldPath;
+use crate::literals::{Required, of_regex};
 use crate::operand::{Number, Operand};
 
 /// 1 MiB: the compiled size of one regular expression; the usual ones need a few KiB.
@@ -130,11 +131,29 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Returns the regular expression.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether the expression is found in a text.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+
+    /// Returns what a folded text contains in which the expression is found: all of [any of these]. See [`crate::fold`].
+    pub fn required_literals(&self) -> Required {
+        of_regex(self.0.as_str())
+    }
+}
+
 impl Order {
     pub(crate) const ALL: &[(&str, Self)] =
         &[("<=", Self::LessOrEqual), (">=", Self::GreaterOrEqual), ("<", Self::Less), (">", Self::Greater)];
 
-    pub(crate) fn holds(self, found: std::cmp::Ordering) -> bool {
+    /// Whether a value that compares so with the bound passes.
+    pub fn holds(self, found: std::cmp::Ordering) -> bool {
         match self {
             Self::Less => found.is_lt(),
             Self::LessOrEqual => found.is_le(),
@@ -227,6 +246,16 @@ impl From<Pattern> for String {
 }
 
 impl Numeral {
+    /// Returns the number, rounded to what an `f64` holds.
+    pub fn as_f64(&self) -> f64 {
+        self.number.as_f64()
+    }
+
+    /// Returns the number when it was written as a whole one.
+    pub fn as_whole(&self) -> Option<i128> {
+        if let Number::Whole(number) = self.number { Some(number) } else { None }
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Number::parse(text).map(|number| Self { written: text.to_owned(), number })
     }

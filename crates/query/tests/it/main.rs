@@ -3,8 +3,11 @@
 
 mod language;
 mod limits;
+mod literals;
 mod page;
 mod random;
 mod search;
 mod seeds;
+mod sequences;
+mod tables;
 mod times;

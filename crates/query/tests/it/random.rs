@@ -1,7 +1,7 @@
 //! Random texts, random plans and random events.
 
 use proptest::prelude::*;
-use sealtrail_query::{Query, Selector, parse_time};
+use sealtrail_query::{Aggregator, Limits, Query, Search, Selector, Sequence, SequenceLimits, Sequencer, Source, parse_span, parse_time};
 use serde_json::{Map, Value, json};
 
 /// A small language of tests whose meaning is written a second time, without paths, aliases or patterns.
@@ -163,12 +163,89 @@ fn near_query() -> impl Strategy<Value = String> {
         "\"a b\"",
         ".*",
         "+",
+        " | ",
+        "|",
+        "sequence ",
+        "count",
+        " by ",
     ];
     prop::collection::vec(prop::sample::select(pieces), 0..14).prop_map(|pieces| pieces.concat())
 }
 
+/// Sequences and pipes made of their pieces: most are right, and those that are not come near.
+fn near_search() -> impl Strategy<Value = String> {
+    let pick = |list: &'static [&'static str]| prop::sample::select(list);
+    let condition = pick(&[
+        "",
+        "a",
+        "a=1",
+        "b=x or c",
+        "auth.user_login[status=fail]",
+        "session.ended",
+        "not (a b)",
+        "a[0].b exists",
+        "\"x|y\"",
+        "a~\"x|y\"",
+        "b in (1, 2)",
+    ]);
+    let fields = || pick(&["a", "userId", "a, b", "\"my field\"", "a[0].b", "resource.path,tool", "a, a", "sesion_id"]);
+    let by = prop::option::of(fields()).prop_map(|fields| fields.map_or(String::new(), |fields| format!(" by {fields}")));
+    let step = (pick(&["", "", "!"]), condition.clone(), by.clone(), pick(&["", "", " with runs=2", " with runs=0"]));
+    let step = step.prop_map(|(not, condition, by, runs)| format!("{not}[{condition}]{by}{runs} "));
+    let span = pick(&["", " with maxspan=5m", " with maxspan=90s", " with maxspan=1500ms", " with maxspan=x"]);
+    let until = prop::option::of(step.clone()).prop_map(|until| until.map_or(String::new(), |until| format!("until {until}")));
+    let sequence = (by.clone(), span, prop::collection::vec(step, 1..5), until);
+    let sequence = sequence.prop_map(|(by, span, steps, until)| format!("sequence{by}{span} {}{until}", steps.concat()));
+    let source = prop_oneof![2 => condition.prop_map(str::to_owned), 1 => sequence];
+    let tail = pick(&["", "", " limit=3", " every 1h", " every week", " desc", " 3"]);
+    let stage = pick(&[
+        "count",
+        "terms a",
+        "top 3 a",
+        "histogram 1d",
+        "histogram month",
+        "percentiles n 50,99.9",
+        "stats n",
+        "distinct a, b",
+        "first 3",
+        "last 1",
+        "head 2",
+        "tail 2",
+        "sort count",
+        "sort a desc, b",
+        "where count>1",
+        "where a",
+        "fields a, count",
+    ]);
+    let stage = (stage, by, tail).prop_map(|(stage, by, tail)| format!(" | {stage}{by}{tail}"));
+    (source, prop::collection::vec(stage, 0..4)).prop_map(|(source, stages)| format!("{source}{}", stages.concat()))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
+
+    #[test]
+    fn a_displayed_search_is_the_same_search(text in prop_oneof![4 => near_search(), 1 => near_query()]) {
+        // Protects saved searches and jobs: text -> plan -> text and plan -> JSON -> plan give the same plan, and any plan runs.
+        let Ok(search) = Search::parse(&text) else { return Ok(()) };
+        let shown = search.to_string();
+        prop_assert_eq!(&Search::parse(&shown).map_err(|error| error.show(&shown)).unwrap(), &search, "{} is written {}", text, shown);
+        prop_assert_eq!(&serde_json::from_str::<Search>(&serde_json::to_string(&search).unwrap()).unwrap(), &search);
+        let mut aggregator = Aggregator::new(&search.pipe, Limits::default());
+        let event = json!({ "a": "x", "b": [1, 2], "n": 3, "count": 2, "user_id": "u", "timestamp": "2026-03-01T00:00:00Z" });
+        let times = (0..4).map(|seq| jiff::Timestamp::from_second(i64::try_from(seq).unwrap()).map(|time| (seq, time)).unwrap());
+        match &search.source {
+            Source::Events(_) => times.for_each(|(seq, time)| aggregator.push(seq, time, &event).unwrap()),
+            Source::Sequence(sequence) => {
+                let mut sequencer = Sequencer::new(sequence, SequenceLimits::default());
+                let mut found: Vec<_> = times.flat_map(|(seq, time)| sequencer.push(seq, time, &event).unwrap()).collect();
+                found.extend(sequencer.finish().unwrap());
+                found.iter().for_each(|found| aggregator.push(found.events[0], found.first, &found.to_value(sequence)).unwrap());
+            }
+        }
+        let table = aggregator.finish().unwrap();
+        prop_assert!(table.rows.iter().all(|row| row.len() == table.columns.len()), "{}", text);
+    }
 
     #[test]
     fn agrees_with_a_naive_reading(plain in plain(), event in event()) {
@@ -196,7 +273,13 @@ proptest! {
             prop_assert!(error.at <= text.len());
             let _shown = error.show(&text);
         }
+        if let Err(error) = Search::parse(&text) {
+            prop_assert!(error.at <= text.len());
+            let _shown = error.show(&text);
+        }
         let _selector = Selector::parse(&text);
+        let _span = parse_span(&text);
+        let _sequence = Sequence::from_selectors(&text, Vec::new(), None);
         let _time = parse_time(&text, jiff::Timestamp::UNIX_EPOCH);
     }
 }
