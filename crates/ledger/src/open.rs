@@ -121,7 +121,8 @@ pub enum OpenError {
 impl Ledger {
     /// Opens the log in `dir`, whose keys are in `keys`, for writing.
     ///
-    /// Keeps everything up to the last whole batch, sets aside what follows it, writes a `ledger.start` and starts a new epoch.
+    /// Keeps everything up to the last whole batch, sets aside what follows it, writes a `ledger.start` and starts a new epoch. Publishes at once
+    /// when the last end was not an orderly one, and otherwise with the next tick.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -156,6 +157,7 @@ impl Ledger {
         let notes_end = notes_end(&*disk, &layout, &checkpoint, &vkey)?;
         let mut recovery =
             Recovery { recovered: recovered.tracker.frontier.size(), lost_epoch, from_start: recovered.from_start, ..Recovery::default() };
+        let orderly = is_published(&recovered.tracker, &options) && disk.size(&layout.erasing())?.is_none();
         let head = head_of(&recovered.tracker, key.unwrap_or_else(|| Arc::clone(&log_key)), mac, stamp);
         let committer = Committer {
             published: Published { size: recovered.tiled, wal: 0, notes_end, tried: None },
@@ -177,6 +179,10 @@ impl Ledger {
         };
         let mut ledger = Self::assemble(committer, Box::new(entropy));
         ledger.start(&mut recovery, stamp)?;
+        // An orderly end left everything published; the record of this start then waits for the next tick like every other event.
+        if !orderly || recovery.from_start {
+            recovery.unpublished = ledger.publish(stamp).err();
+        }
         recovery.unerased = ledger.resume_erase(stamp).err();
         ledger.committer.restore_reserve();
         Ok((ledger, recovery))
@@ -196,7 +202,7 @@ impl Ledger {
         Self { builder, committer }
     }
 
-    /// Writes the record of this start, in the old epoch, and starts the next one; then publishes.
+    /// Writes the record of this start, in the old epoch, and starts the next one.
     fn start(&mut self, recovery: &mut Recovery, stamp: &Stamp) -> Result<(), OpenError> {
         let committer = &self.committer;
         let torn = pending(&*committer.disk, &committer.layout)?;
@@ -214,9 +220,7 @@ impl Ledger {
         let extra = Extra { own, epoch: Some(if lost { "break" } else { "start" }), lost };
         let batch = self.builder.assemble(&[], stamp, extra).map_err(AppendError::from)?;
         self.committer.commit(batch)?;
-        torn.settle(&*self.committer.disk, &self.committer.layout)?;
-        recovery.unpublished = self.publish(stamp).err();
-        Ok(())
+        Ok(torn.settle(&*self.committer.disk, &self.committer.layout)?)
     }
 }
 
@@ -265,6 +269,12 @@ fn check_marks(tracker: &Tracker) -> Result<(), OpenError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Tells whether checkpoint and marks are all there and say the size that was found.
+fn is_published(tracker: &Tracker, options: &OpenOptions) -> bool {
+    let wanted = 2 + usize::from(options.highwater_copy.is_some());
+    tracker.marks.len() == wanted && tracker.marks.iter().all(|mark| mark.size == tracker.size())
 }
 
 /// Finds the key of the current epoch and brings the key files up to it; no key when it is lost.

@@ -294,6 +294,10 @@ impl Recover<'_> {
 
 /// Tells whether a WAL holds nothing, not even a part of a batch.
 fn is_empty(file: Arc<dyn DiskFile>) -> Result<bool, DiskError> {
+    let mut first = [0];
+    if file.read_at(&mut first, 0)? == 1 && first != [0] {
+        return Ok(false);
+    }
     let mut batches = Batches::new(file, 0);
     Ok(batches.next()?.is_none() && batches.tail()?.bytes == 0)
 }

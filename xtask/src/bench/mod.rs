@@ -62,9 +62,8 @@ pub(crate) fn measure(root: &Path, words: &[String]) -> Result<(), String> {
     let target = root.join("target");
     let scratch = tempfile::tempdir_in(&target).map_err(|error| format!("cannot make a scratch folder: {error}"))?;
     let first = words.first().map(String::as_str);
-    // Whatever else runs on the machine shall not take part; bound and peers run with the same priority.
-    if first != Some("large") && rustix::process::setpriority_process(None, -20).is_ok() {
-        println!("priority -20 for everything measured");
+    if first != Some("large") {
+        take_precedence();
     }
     match first {
         Some("append") => append::run(scratch.path()),
@@ -72,6 +71,13 @@ pub(crate) fn measure(root: &Path, words: &[String]) -> Result<(), String> {
         Some("hook") => hook::run(root, &release(root), scratch.path()),
         Some("large") => large::run(&release(root), &target, words.get(1).and_then(|n| n.parse().ok()).unwrap_or(10_000_000)),
         other => Err(format!("no benchmark {other:?}: one of {NAMES}")),
+    }
+}
+
+/// Keeps whatever else runs on the machine out of the figures; bound and peers inherit the same priority. Without the right to do so, nothing changes.
+fn take_precedence() {
+    if rustix::process::setpriority_process(None, -20).is_ok() {
+        println!("priority -20 for everything measured");
     }
 }
 

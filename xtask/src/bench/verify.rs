@@ -23,7 +23,7 @@ const GROUP: u64 = 1000;
 const ROUNDS: usize = 5;
 
 /// Envelope line and slot values of one event.
-type Hashed = (Vec<u8>, Vec<u8>);
+pub(crate) type Hashed = (Vec<u8>, Vec<u8>);
 
 pub(crate) fn run(scratch: &Path) -> Result<(), String> {
     for (name, compression) in [("uncompressed segments", Compression::None), ("gzip segments", Compression::Gzip)] {
@@ -70,7 +70,7 @@ fn compare(dir: &Path) -> Result<(), String> {
 }
 
 /// Reads every envelope line and slot value of a ledger into memory: the bytes that the bound hashes.
-fn lines_of(dir: &Path) -> Result<Vec<Hashed>, String> {
+pub(crate) fn lines_of(dir: &Path) -> Result<Vec<Hashed>, String> {
     let reader = sealtrail_ledger::read::Reader::open(Arc::new(RealDisk), dir).map_err(|error| format!("cannot read: {error}"))?;
     let mut lines = Vec::new();
     for stored in reader.iter(sealtrail_tlog::Seq(0)) {
@@ -81,7 +81,7 @@ fn lines_of(dir: &Path) -> Result<Vec<Hashed>, String> {
     Ok(lines)
 }
 
-fn hash_only(lines: &[Hashed]) {
+pub(crate) fn hash_only(lines: &[Hashed]) {
     let mut tree = Frontier::new();
     let mut seen = 0u8;
     for (envelope, slots) in lines {
