@@ -20,7 +20,7 @@ rm -rf "$out/corpus" "$out/found"
 mkdir -p "$out/found"
 # The oracles must not touch the network: validation of findings and update checks are off.
 "$venv/bin/kingfisher" rules list --no-update-check --format json >"$out/patterns.json" 2>/dev/null
-"$venv/bin/python" oracles/corpus.py "$out/corpus" . "$out/patterns.json"
+"$venv/bin/python" -B oracles/corpus.py "$out/corpus" . "$out/patterns.json"
 scan_gitleaks() {
   "$venv/bin/gitleaks" dir --no-banner --log-level error --exit-code 0 --max-decode-depth 5 --report-format json \
     --report-path "$1" "$out/corpus/text"
@@ -33,5 +33,5 @@ scan_gitleaks "$out/found/gitleaks.json" &
 scan_kingfisher "$out/found/kingfisher.json"
 wait $!
 find "$out/corpus/text" -type f | sort | target/debug/examples/redact --paths >"$out/found/ours.jsonl"
-"$venv/bin/python" oracles/compare.py "$out" "$GITLEAKS" "$KINGFISHER"
+"$venv/bin/python" -B oracles/compare.py "$out" "$GITLEAKS" "$KINGFISHER"
 echo "measured in $((SECONDS - start)) s"

@@ -89,12 +89,18 @@ pub(crate) fn side_output(draft: &mut Draft, work: &Work<'_>) {
     if rules.is_empty() && !work.replaced {
         output["sha256"] = hash::hex(&hash::sha256(&side.bytes)).into();
     }
-    draft.envelope.redactions = match draft.envelope.redactions.unwrap_or(0) + u32::try_from(rules.len()).unwrap_or(u32::MAX) {
-        0 => None,
-        count => Some(count),
-    };
+    disclose_more(draft, &rules);
     draft.put(SlotName::Output, "tool_output", output);
     draft.result().size_bytes = Some(side.size_bytes);
+}
+
+/// Adds to what the event says of replaced secrets.
+fn disclose_more(draft: &mut Draft, rules: &[String]) {
+    for rule in rules {
+        let told = draft.member(SlotName::Content, "redacted").and_then(|told| told.get(rule)).and_then(Value::as_u64).unwrap_or(0);
+        draft.put_in(SlotName::Content, "redacted", rule, (told + 1).into());
+        draft.envelope.redactions = Some(draft.envelope.redactions.unwrap_or(0).saturating_add(1));
+    }
 }
 
 /// Returns the text that seems to be the value of `name`, in a text that may be no JSON at all.

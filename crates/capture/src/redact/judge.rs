@@ -24,7 +24,7 @@ pub(super) fn is_secret(class: Class, value: &[u8], sure: bool) -> bool {
         Class::Any => true,
         Class::Password => value.len() >= 3 && (sure || value.len() >= 5 && !is_word(value)),
         Class::Opaque => value.len() >= 8 && (has_digit(value) || value.len() >= 16) && !is_word(value),
-        Class::Random => is_random(value),
+        Class::Random => is_random(value) || (sure && is_mixed(value)),
     }
 }
 
@@ -73,6 +73,11 @@ fn is_reference(value: &[u8]) -> bool {
 fn is_word(value: &[u8]) -> bool {
     value.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.' | b' ' | b':' | b'/' | b'!' | b'?' | b'*'))
         && !(value.len() >= 16 && case_changes(value) * 3 >= value.len())
+}
+
+/// Whether `value` mixes large and small letters more than words do; not enough where code may stand.
+fn is_mixed(value: &[u8]) -> bool {
+    value.len() >= 16 && has_digit(value) && entropy(value) >= 3.2 && case_changes(value) * 5 >= value.len()
 }
 
 /// Whether `value` looks machine-made.

@@ -11,10 +11,13 @@ mod assigned;
 mod encoded;
 mod environment;
 mod judge;
+mod near;
 mod rules;
 mod scan;
 mod value;
 mod variables;
+
+use std::ops::Range;
 
 use aws_lc_rs::hmac;
 use serde_json::Value;
@@ -27,6 +30,9 @@ use scan::Candidate;
 const ENVIRONMENT: &str = "environment";
 /// Rule name of a value whose JSON member name says that it is secret.
 const SECRET_FIELD: &str = "secret-field";
+
+/// 80: the mark, the longest id of a rule, a tag.
+const PLACEHOLDER_BYTES_MAX: usize = 80;
 
 /// Finds secrets and replaces them; made once, used for every text.
 #[derive(Debug)]
@@ -137,9 +143,16 @@ impl Redactor {
         scan::scan(&self.rules, bytes, &mut candidates);
         encoded::scan(&self.rules, bytes, &mut candidates);
         environment::scan(bytes, known, self.rules.rules.len(), &mut candidates);
-        candidates.retain(|c| !bytes[c.range.clone()].starts_with(b"[redacted:"));
+        let placeholders = placeholders(bytes);
+        candidates.retain(|c| !placeholders.iter().any(|p| p.start <= c.range.start && c.range.start < p.end));
         join(candidates)
     }
+}
+
+/// Where placeholders of an earlier redaction stand.
+fn placeholders(text: &[u8]) -> Vec<Range<usize>> {
+    let ends = |start: usize| text[start..].iter().take(PLACEHOLDER_BYTES_MAX).position(|b| *b == b']').map(|n| start..start + n + 1);
+    memchr::memmem::find_iter(text, b"[redacted:").filter_map(ends).collect()
 }
 
 /// Overlapping places become one that covers both, under the name of the better rank.

@@ -54,6 +54,8 @@ pub(super) enum Kind {
     Assigned,
     /// A PEM block: from the keyword to its END line.
     Block,
+    /// A value that punctuation joins to the keyword; there is no pattern.
+    Near,
 }
 
 /// Why a rule file cannot be used.
@@ -112,7 +114,7 @@ impl Rule {
         let pattern = match self.kind {
             Kind::Token if self.back > 0 => self.pattern.clone(),
             Kind::Token | Kind::Block => format!("^(?:{})", self.pattern),
-            Kind::Assigned => format!("^(?:{})$", self.pattern),
+            Kind::Assigned | Kind::Near => format!("^(?:{})$", self.pattern),
         };
         RegexBuilder::new(&pattern).unicode(false).case_insensitive(self.ignore_case).build().ok()
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::assigned::assigned;
 use super::judge::{self, Class};
+use super::near;
 use super::rules::{Kind, Rule, Rules};
 
 /// A place that a rule calls a secret. A lower rank is the better name for overlapping places.
@@ -31,6 +32,7 @@ pub(super) fn scan(rules: &Rules, text: &[u8], into: &mut Vec<Candidate>) {
                 Kind::Token => token(rule, text, hit.range()),
                 Kind::Assigned => given(rule, text, hit.range()),
                 Kind::Block => block(rule, text, hit.range()),
+                Kind::Near => beside(rule, text, hit.range()),
             };
             if let Some(range) = found {
                 done[index] = range.end;
@@ -56,10 +58,26 @@ fn token(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>
     if !rule.not.is_empty() && names_something_else(&text[keyword.end..(start + secret.start).max(keyword.end)], &rule.not) {
         return None;
     }
-    if start + whole.end() <= keyword.start || judge::entropy(value) < rule.entropy || !judge::is_secret(rule.class, value, true) {
+    if start + whole.end() <= keyword.start
+        || judge::entropy(value) < rule.entropy
+        || !judge::is_secret(rule.class, value, rule.class != Class::Random)
+    {
         return None;
     }
     Some(start + secret.start..start + secret.end)
+}
+
+/// A machine-made value near a keyword.
+fn beside(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>> {
+    if rule.word && !starts_word(text, keyword.start) {
+        return None;
+    }
+    let value = near::value(text, keyword.end)?;
+    let found = &text[value.clone()];
+    if !judge::is_secret(rule.class, found, false) || names_something_else(&text[keyword.end..value.start], &rule.not) {
+        return None;
+    }
+    Some(value)
 }
 
 /// Whether the text between a keyword and a value says that the value is no secret.
@@ -78,10 +96,14 @@ fn given(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>
         return None;
     }
     let value = &text[found.value.clone()];
+    if is_working_folder(&text[found.name.clone()], value) {
+        return None;
+    }
     if let Some(regex) = rule.regex() {
         return (regex.is_match(value) && judge::is_secret(rule.class, value, found.sure)).then_some(found.value);
     }
-    let fits = judge::entropy(value) >= rule.entropy && judge::is_secret(rule.class, value, found.sure);
+    let sure = found.sure || (found.quoted && rule.class == Class::Random);
+    let fits = judge::entropy(value) >= rule.entropy && judge::is_secret(rule.class, value, sure);
     (fits && (found.quoted || found.sure || bare_value_fits(rule.class, value))).then_some(found.value)
 }
 
@@ -89,10 +111,16 @@ fn given(rule: &Rule, text: &[u8], keyword: Range<usize>) -> Option<Range<usize>
 fn bare_value_fits(class: Class, value: &[u8]) -> bool {
     match class {
         Class::Password => {
-            judge::has_digit(value) && value.len() >= 6 && value.iter().any(u8::is_ascii_alphabetic) && !value.contains(&b'(')
+            let mixed = judge::has_digit(value) && value.len() >= 6 && value.iter().any(u8::is_ascii_alphabetic);
+            (mixed || value.len() >= 20 && judge::is_secret(Class::Opaque, value, false)) && !value.contains(&b'(')
         }
         _ => true,
     }
+}
+
+/// Whether this is the shell's variable of the working folder, whose name also stands for a password.
+fn is_working_folder(name: &[u8], value: &[u8]) -> bool {
+    matches!(name, b"PWD" | b"OLDPWD" | b"INIT_CWD") && matches!(value.first(), Some(b'/' | b'~' | b'.'))
 }
 
 fn names_public_key(name: &[u8]) -> bool {

@@ -15,7 +15,7 @@ pub(super) fn is_environment_file(path: &str) -> bool {
 
 /// What the output of a shell command tells of the environment.
 pub(super) fn of_command(command: &str) -> Known {
-    let command = without_substitutions(command.replace("||", ";"));
+    let command = without_substitutions(command.replace("||", ";").replace("2>&1", ""));
     let mut known = Known::Nothing;
     for pipeline in command.split([';', '&', '\n', '(', ')']).take(PARTS_MAX) {
         let mut parts = pipeline.split('|').map(words);
@@ -31,7 +31,8 @@ pub(super) fn of_command(command: &str) -> Known {
 }
 
 fn words(part: &str) -> Vec<&str> {
-    part.split_whitespace().map(|word| word.trim_matches(['"', '\''])).take(WORDS_MAX).collect()
+    let words = part.split_whitespace().map(|word| word.trim_matches(['"', '\'', '<']));
+    words.filter(|word| !word.is_empty() && !word.starts_with(['>', '2'])).take(WORDS_MAX).collect()
 }
 
 /// Drops `$(…)` and `` `…` ``: their output is an argument of another command, not the output that is seen.

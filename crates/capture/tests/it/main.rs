@@ -11,3 +11,7 @@ mod hooks_pairing;
 mod hooks_secrets;
 mod hooks_sessions;
 mod kit;
+mod redact_corpus;
+mod redact_environment;
+mod redact_plant;
+mod redact_text;
