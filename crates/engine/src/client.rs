@@ -62,6 +62,8 @@ pub struct DaemonStatus {
     pub full: bool,
     /// Whether anything is captured.
     pub enabled: bool,
+    /// Why the search index does not follow the ledger, in words; empty when it does.
+    pub index_trouble: String,
 }
 
 impl DaemonStatus {
@@ -69,7 +71,7 @@ impl DaemonStatus {
         serde_json::json!({
             "pid": self.pid, "started_unix_ns": self.started_unix_ns, "size": self.size, "queue": self.queue,
             "connections": self.connections, "last_seal_unix_ns": self.last_seal_unix_ns, "sent_back": self.sent_back,
-            "full": self.full, "enabled": self.enabled,
+            "full": self.full, "enabled": self.enabled, "index_trouble": self.index_trouble,
         })
     }
 
@@ -85,6 +87,7 @@ impl DaemonStatus {
             sent_back: number("sent_back"),
             full: value["full"] == true,
             enabled: value["enabled"] == true,
+            index_trouble: value["index_trouble"].as_str().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::clock::{new_id, time_token, unix_ns};
 use crate::connection::accept_all;
 use crate::drain::Drained;
 use crate::home::{Home, HomeError};
+use crate::indexing::follow;
 use crate::queue::What;
 use crate::rounds::{Sealing, look_after, run_jobs};
 use crate::sealer::Sealer;
@@ -89,6 +90,7 @@ pub struct Daemon {
     looking: JoinHandle<Drained>,
     sealing: JoinHandle<Sealer>,
     working: JoinHandle<()>,
+    indexing: JoinHandle<()>,
 }
 
 impl Daemon {
@@ -107,6 +109,8 @@ impl Daemon {
         let (jobs, due) = sync_channel(1);
         let own = Arc::clone(&shared);
         let working = thread("jobs", move || run_jobs(&own, &due))?;
+        let (own, its) = (Arc::clone(&shared), reader.clone());
+        let indexing = thread("index", move || follow(&own, its))?;
         let own = Arc::clone(&shared);
         let sealing = thread("seal", move || Sealing { shared: &own, sealer, reader, jobs, full_told: false }.run())?;
         let own = Arc::clone(&shared);
@@ -114,7 +118,7 @@ impl Daemon {
         let (own, listener) = (Arc::clone(&shared), Arc::new(listener));
         let its = Arc::clone(&listener);
         let accepting = thread("accept", move || accept_all(&own, &its))?;
-        Ok(Self { shared, options, opened, listener, accepting, looking, sealing, working })
+        Ok(Self { shared, options, opened, listener, accepting, looking, sealing, working, indexing })
     }
 
     /// Returns what opening the trail found and did.
@@ -149,6 +153,7 @@ impl Daemon {
         // Wakes every thread that waits for a connection, which then sees that the daemon stops; who connects from now on is refused and spools.
         rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both).map_err(|error| DaemonError::Thread(error.into()))?;
         self.accepting.join().map_err(|_| DaemonError::Panicked)?;
+        self.indexing.join().map_err(|_| DaemonError::Panicked)?;
         let drained = self.looking.join().map_err(|_| DaemonError::Panicked)?;
         shared.queue.stop();
         let mut sealer = self.sealing.join().map_err(|_| DaemonError::Panicked)?;

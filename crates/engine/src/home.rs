@@ -86,6 +86,11 @@ impl Home {
         self.path.join("ledger")
     }
 
+    /// Returns the folder of the search index.
+    pub fn index(&self) -> PathBuf {
+        self.path.join("index")
+    }
+
     /// Returns the folder of the keys.
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys")
@@ -124,7 +129,9 @@ impl Home {
         }
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (home_mode, spool_mode, gaps_mode) = if how.shared { (0o711, 0o1733, 0o666) } else { (0o700, 0o700, 0o600) };
-        for (folder, mode) in [(home.path.clone(), home_mode), (home.keys(), 0o700), (home.run(), 0o755), (home.spool(), spool_mode)] {
+        let folders =
+            [(home.path.clone(), home_mode), (home.keys(), 0o700), (home.index(), 0o700), (home.run(), 0o755), (home.spool(), spool_mode)];
+        for (folder, mode) in folders {
             disk.create_dir(&folder)?;
             set_mode(&folder, mode)?;
         }

@@ -18,6 +18,9 @@ use crate::sink::{NotSealed, Sink};
 /// 30 seconds: a disk that does not answer a sync within them is as good as gone; the sender spools, and a late success is recognised by its id.
 const SEAL_PATIENCE: Duration = Duration::from_secs(30);
 
+/// A status has 1 KiB.
+const INDEX_TROUBLE_CHARS: usize = 150;
+
 /// State of a running daemon.
 pub(crate) struct Shared {
     pub(crate) home: Home,
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     stopping: Mutex<bool>,
     changed: Condvar,
     trouble: Mutex<Option<AppendError>>,
+    /// Why the index does not follow, in words.
+    pub(crate) index_trouble: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -62,6 +67,7 @@ impl Shared {
             stopping: Mutex::new(false),
             changed: Condvar::new(),
             trouble: Mutex::new(None),
+            index_trouble: Mutex::new(None),
         }
     }
 
@@ -123,7 +129,14 @@ impl Shared {
             sent_back: self.sent_back.load(Ordering::Relaxed),
             full: self.full.load(Ordering::SeqCst),
             enabled: self.enabled.load(Ordering::Relaxed),
+            index_trouble: self.index_trouble(),
         }
+    }
+
+    /// Returns why the index does not follow; cut to what fits into an answer.
+    fn index_trouble(&self) -> String {
+        let told = self.index_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        told.iter().flat_map(|text| text.chars()).take(INDEX_TROUBLE_CHARS).collect()
     }
 
     /// Stops the daemon.
