@@ -3,9 +3,10 @@
 //! It is **not** an index and not a store; it has no I/O, no clock (`now` is an argument) and no randomness.
 //!
 //! Invariants:
-//! - A [`Query`] is data: it can be serialised, and what it displays parses to the same plan.
+//! - A [`Query`] and a [`Search`] are data: they can be serialised, and what they display parses to the same plan.
 //! - [`Query::matches`] is pure and total: no event makes it fail, none makes it slow beyond its own size.
-//! - Everything has a limit: text, depth, lists, patterns, regular expressions.
+//! - [`Sequencer`] and [`Aggregator`] give one answer whatever way the events came in parts; it is whole, or an error with a limit.
+//! - Everything has a limit: text, depth, lists, patterns, regular expressions, steps, stages, groups, bytes.
 //! - An error points at the character and, where it can, says what to write instead.
 
 mod aggregate;
