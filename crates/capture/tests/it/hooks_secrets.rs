@@ -160,3 +160,46 @@ fn a_secret_across_the_end_of_what_is_kept_is_not_kept() {
         }
     }
 }
+
+/// Protects the metadata ledger from becoming a leak: personal data in prompts, inputs, outputs, errors, paths and unknown members is in
+/// the slots, which can be erased, and in no envelope.
+#[test]
+fn no_envelope_holds_content() {
+    let personal = ["maria.schmidt@example.org", "+4915112345678", "DE89370400440532013000", "4111111111111111", "Kurfürstendamm"];
+    for person in personal {
+        let call = |more: Value| {
+            let mut hook = json!({"session_id": "s1", "cwd": format!("/home/{person}"), "hook_event_name": "PostToolUse", "tool_name": "Bash",
+                                  "tool_use_id": "toolu_1", "tool_input": {"command": format!("grep {person} customers.csv")},
+                                  "tool_response": {"stdout": person, "stderr": person}});
+            hook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            hook
+        };
+        let hooks = [
+            call(json!({})),
+            call(
+                json!({"hook_event_name": "PreToolUse", "tool_name": "Write", "tool_input": {"file_path": format!("/p/{person}.txt"), "content": person}}),
+            ),
+            call(json!({"hook_event_name": "PostToolUseFailure", "error": person})),
+            call(json!({"hook_event_name": "UserPromptSubmit", "prompt": person})),
+            call(json!({"tool_name": "WebFetch", "tool_input": {"url": format!("https://example.net/?q={person}"), "prompt": person}})),
+            call(
+                json!({"tool_name": "mcp__crm__find", "tool_input": {"who": person}, "tool_response": [{"type": "text", "text": person}]}),
+            ),
+            call(json!({"hook_event_name": "Stop", "mood": {"of": [person]}, "last_assistant_message": person})),
+            call(json!({"hook_event_name": "PostToolBatch", "tool_calls": [
+                {"tool_name": "Bash", "tool_use_id": "toolu_9", "tool_input": {"command": person}, "tool_response": person}]})),
+        ];
+        for hook in hooks {
+            for event in events(hook.to_string().as_bytes(), None) {
+                let mut line = Vec::new();
+                event.envelope.write_members_to(&mut line);
+                let line = String::from_utf8(line).unwrap();
+                assert!(!line.contains(person), "{hook} gives the envelope {line}");
+            }
+        }
+        let garbled = format!("{{\"prompt\": \"{person}");
+        let mut line = Vec::new();
+        events(garbled.as_bytes(), None)[0].envelope.write_members_to(&mut line);
+        assert!(!String::from_utf8(line).unwrap().contains(person));
+    }
+}
