@@ -22,7 +22,7 @@ pub(crate) const TYPES: &[(&str, u32)] = &[
     ("agent.started", 10),
     ("agent.completed", 10),
     ("agent.config_update", 2),
-    ("data.file_delete", 8),
+    ("data.file_deleted", 8),
     ("data.api_call", 16),
     ("data.db_query", 14),
     ("infra.operation", 8),

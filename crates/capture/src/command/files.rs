@@ -7,7 +7,7 @@ use super::wrap::Call;
 
 const READ: &str = "data.file_read";
 const WRITE: &str = "data.file_write";
-const DELETE: &str = "data.file_delete";
+const DELETE: &str = "data.file_deleted";
 const MOVE: &str = "data.file_move";
 
 /// Does the same to each operand.

@@ -74,7 +74,7 @@ fn on_files(walk: &mut Walk, command: &str, words: &[Word], options: &Options<'_
     match command {
         "rm" if !options.has(&["--cached"]) => {
             for file in &options.operands {
-                walk.file("data.file_delete", "delete", file);
+                walk.file("data.file_deleted", "delete", file);
             }
         }
         "mv" => {
@@ -86,7 +86,7 @@ fn on_files(walk: &mut Walk, command: &str, words: &[Word], options: &Options<'_
             }
         }
         "clean" if !options.has(&["-n", "--dry-run"]) => {
-            if let Some(action) = walk.file("data.file_delete", "delete", &whole()) {
+            if let Some(action) = walk.file("data.file_deleted", "delete", &whole()) {
                 action.certain = false;
                 action.detail.insert("recursive", "true".to_owned());
             }

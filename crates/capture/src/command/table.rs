@@ -29,7 +29,7 @@ pub(super) struct Row {
 
 const READ: &str = "data.file_read";
 const WRITE: &str = "data.file_write";
-const DELETE: &str = "data.file_delete";
+const DELETE: &str = "data.file_deleted";
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -48,7 +48,7 @@ const ROWS: &[Row] = &[
     row(&["sort"], "-k -t -o -S -T --key --output", Tell::By("`data.file_read` read, `-o` `data.file_write`", files::sort)),
     row(&["shuf"], "-n -i -o", Tell::By("`data.file_read` read, `-o` `data.file_write`", files::sort)),
     row(&["ls", "ll", "la", "exa", "eza", "lsd", "dir", "tree", "du"], "-I -L -d --max-depth -P", Tell::By("`data.file_read` list", files::list)),
-    row(&["find", "gfind"], "", Tell::By("`data.file_read` search; `-delete` `data.file_delete`; the command behind `-exec`", files::find)),
+    row(&["find", "gfind"], "", Tell::By("`data.file_read` search; `-delete` `data.file_deleted`; the command behind `-exec`", files::find)),
     row(&["fd", "fdfind"], "-e -t -E -d -x -X --extension --type --exclude --max-depth", Tell::By("`data.file_read` search; the command behind `-x`", files::search_folder)),
     row(&["grep", "egrep", "fgrep", "zgrep", "ggrep"],
         "-e -f -A -B -C -m -D -d --regexp --file --max-count --after-context --before-context --context",
@@ -82,7 +82,7 @@ const ROWS: &[Row] = &[
     row(&["gzip", "gunzip", "bzip2", "bunzip2", "xz", "unxz", "zstd", "unzstd", "lz4", "pigz"], "-S -o -T", Tell::Files(WRITE, "compress")),
     row(&["prettier", "black", "gofmt", "rustfmt", "isort", "clang-format", "dos2unix", "unix2dos"], "--config -l --line-length", Tell::By("`data.file_write` edit, or `data.file_read`", files::formatter)),
     // Deleting
-    row(&["rm", "grm", "unlink", "srm", "trash", "trash-put", "gio-trash"], "", Tell::By("`data.file_delete` delete", files::remove)),
+    row(&["rm", "grm", "unlink", "srm", "trash", "trash-put", "gio-trash"], "", Tell::By("`data.file_deleted` delete", files::remove)),
     row(&["rmdir"], "", Tell::Files(DELETE, "delete")),
     row(&["shred", "wipe"], "-n -s --iterations --size", Tell::Files(DELETE, "shred")),
     // Repositories

@@ -26,7 +26,7 @@ fn one_action_is_the_call() {
     let views = ran("sudo rm -rf old", "/p", "PostToolUse");
     assert_eq!(views.len(), 1);
     let view = &views[0];
-    assert_eq!(told(view), "data.file_delete success /p/old");
+    assert_eq!(told(view), "data.file_deleted success /p/old");
     assert_eq!((&view["operation"]["action"], &view["resource"]["type"]), (&json!("delete"), &json!("file")));
     assert_eq!((&view["resource"]["privileged"], &view["resource"]["detail"]["recursive"]), (&json!(true), &json!("true")));
     assert_eq!(view["phase"], "outcome");
@@ -54,14 +54,14 @@ fn several_actions_are_parts() {
     assert_eq!((&views[1]["resource"]["confirmed"], &views[2]["resource"]["certain"]), (&json!(false), &json!(false)));
     assert_eq!(views[4]["resource"]["detail"]["external"], "true");
     let failed: Vec<_> = ran("rm a && rm b", "/p", "PostToolUseFailure").iter().map(told).collect();
-    assert_eq!(failed, ["tool.command failure -", "data.file_delete unknown /p/a", "data.file_delete unknown /p/b"]);
+    assert_eq!(failed, ["tool.command failure -", "data.file_deleted unknown /p/a", "data.file_deleted unknown /p/b"]);
 }
 
 /// Protects paths after a `cd`: the hook of the end names the folder where the command left the shell, not where it began.
 #[test]
 fn relative_paths_begin_where_the_call_began() {
     let views = ran("cd sub && rm a.txt", "/p/sub", "PostToolUse");
-    assert_eq!(told(&views[0]), "data.file_delete success /p/sub/a.txt");
+    assert_eq!(told(&views[0]), "data.file_deleted success /p/sub/a.txt");
 }
 
 /// Protects what changes something against being hidden behind many harmless parts: reads are left out first, and counted.
@@ -70,6 +70,6 @@ fn a_deletion_cannot_hide_behind_reads() {
     let reads: Vec<String> = (0..40).map(|number| format!("cat f{number}; ")).collect();
     let views = ran(&format!("{} rm -rf data", reads.concat()), "/p", "PostToolUse");
     assert_eq!(views.len(), 17);
-    assert_eq!(told(&views[16]), "data.file_delete success /p/data");
+    assert_eq!(told(&views[16]), "data.file_deleted success /p/data");
     assert_eq!(views[0]["parts"]["left_out"], 25);
 }
