@@ -30,9 +30,19 @@ impl Bits {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn contains(&self, at: u32) -> bool {
         self.words.get((at / 64) as usize).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+
+    pub(crate) fn remove(&mut self, at: u32) {
+        if let Some(word) = self.words.get_mut((at / 64) as usize) {
+            *word &= !(1 << (at % 64));
+        }
+    }
+
+    /// Takes out what is not from `from` to `to`, `to` not included.
+    pub(crate) fn clip(&mut self, from: u32, to: u32) {
+        (0..from.min(self.len)).chain(to..self.len).for_each(|at| self.remove(at));
     }
 
     /// Adds the numbers from `from` to `to`, `to` not included.

@@ -39,11 +39,10 @@ impl Fields {
 /// A value in a column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {
-    /// A text: where it ends in [`Doc::texts`]; it begins where the one before ended.
+    /// A text: where it begins and ends in [`Doc::texts`].
     Text(usize, usize),
     Whole(i64),
     Real(f64),
-    Bool(bool),
 }
 
 /// What the index keeps of one event.
@@ -128,7 +127,6 @@ impl<'a> Value<'a> for DocValue<'a> {
             Self::Cell(doc, Cell::Text(start, end)) => ReferenceValueLeaf::Str(doc.texts.get(start..end).unwrap_or_default()),
             Self::Cell(_, Cell::Whole(number)) => ReferenceValueLeaf::I64(number),
             Self::Cell(_, Cell::Real(number)) => ReferenceValueLeaf::F64(number),
-            Self::Cell(_, Cell::Bool(flag)) => ReferenceValueLeaf::Bool(flag),
         })
     }
 }

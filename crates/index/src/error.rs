@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sealtrail_disk::DiskError;
 use sealtrail_ledger::read::ReadError;
+use sealtrail_query::{AggregateError, SequenceError};
 use tantivy::TantivyError;
 
 /// Why the index cannot be written or asked.
@@ -32,6 +33,28 @@ pub enum IndexError {
         dir: PathBuf,
         /// Why not.
         source: std::io::Error,
+    },
+    /// A report would be too large.
+    #[error("cannot make the report")]
+    Report(#[from] AggregateError),
+    /// A sequence has too much open.
+    #[error("cannot find the sequence")]
+    Sequence(#[from] SequenceError),
+    /// The steps of a sequence take too many events.
+    #[error("the steps of the sequence take more than {events} events, too many for {limit} bytes; narrow the steps or the time")]
+    TooManySteps {
+        /// Events so far.
+        events: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The events of the matches of a sequence take too much memory.
+    #[error("the events of more than {shown} matches take more than {limit} bytes; ask for fewer with a limit, or count them")]
+    TooManyMatches {
+        /// Matches so far.
+        shown: usize,
+        /// The limit.
+        limit: usize,
     },
     /// The caller set the flag.
     #[error("the search was cancelled")]

@@ -29,7 +29,6 @@ struct PathInfo {
     text: bool,
     keys: Option<Arc<str>>,
     numbers: Option<Arc<str>>,
-    flags: Option<Arc<str>>,
     times: Option<Arc<str>>,
 }
 
@@ -79,7 +78,6 @@ impl Extractor {
             text: is_text(root_of(path)),
             keys: column('s').filter(|_| class == Class::Key),
             numbers: column('n').filter(|_| own),
-            flags: column('b').filter(|_| own),
             times: column('t').filter(|_| class == Class::Time),
         };
         if self.paths.len() >= PATHS_MAX {
@@ -143,15 +141,7 @@ impl Walk<'_> {
             }
             Value::String(text) => self.text(text),
             Value::Number(number) => self.number(number),
-            Value::Bool(flag) => {
-                self.term(Tag::Bool, if *flag { b"1" } else { b"0" })?;
-                let info = self.extractor.info(&self.path);
-                if info.flags.is_some() {
-                    self.extractor.takes_column(&self.path);
-                }
-                self.cell(info.flags, Cell::Bool(*flag));
-                Ok(())
-            }
+            Value::Bool(flag) => self.term(Tag::Bool, if *flag { b"1" } else { b"0" }),
             Value::Null => self.term(Tag::Null, b""),
         }
     }

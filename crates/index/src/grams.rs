@@ -1,6 +1,6 @@
 //! The trigrams of the texts of one event: three bytes that follow each other, with the case folded.
 
-use crate::literals::fold;
+use sealtrail_query::fold;
 
 /// 6,000 different trigrams: about 20 KB of program text; of an event with more, the rest is not indexed.
 const GRAMS_MAX: usize = 6_000;

@@ -60,7 +60,10 @@ enum Work {
 }
 
 /// Events that match, in order; ends after the first error.
-pub struct Hits<'a> {
+pub struct Hits<'a>(Box<Walk<'a>>);
+
+/// Where it is.
+struct Walk<'a> {
     reader: &'a Reader,
     query: Query,
     plan: Plan,
@@ -84,16 +87,14 @@ impl<'a> Hits<'a> {
         options: &Options,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Self {
-        let size = reader.size().0;
-        let to = options.before.map_or(size, |before| before.0.min(size));
-        let from = options.after.map_or(0, |after| after.0.saturating_add(1)).min(to);
+        let (from, to) = options.bounds(reader.size().0);
         let mut chunks: VecDeque<Chunk> = chunks(index, from, to).into();
         let newest = options.order == Order::Newest;
         if newest {
             chunks.make_contiguous().reverse();
         }
         let left = options.limit.unwrap_or(u64::MAX);
-        Self {
+        Self(Box::new(Walk {
             reader,
             query: query.clone(),
             plan: Plan::new(query),
@@ -107,9 +108,11 @@ impl<'a> Hits<'a> {
             progress,
             done: 0,
             total: to - from,
-        }
+        }))
     }
+}
 
+impl Walk<'_> {
     fn step(&mut self) -> Result<Option<Hit>, IndexError> {
         loop {
             if let Some(hit) = self.ready.pop_front() {
@@ -212,11 +215,12 @@ impl Iterator for Hits<'_> {
     type Item = Result<Hit, IndexError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let hit = self.step();
+        let walk = &mut *self.0;
+        walk.left = walk.left.checked_sub(1)?;
+        let hit = walk.step();
         if !matches!(hit, Ok(Some(_))) {
-            self.left = 0;
-            (self.progress)(Progress { done: self.total, total: self.total });
+            walk.left = 0;
+            (walk.progress)(Progress { done: walk.total, total: walk.total });
         }
         hit.transpose()
     }

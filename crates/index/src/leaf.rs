@@ -1,15 +1,16 @@
 //! A condition on a field, or on the text, answered by one segment.
 
 use sealtrail_event::Kind;
-use sealtrail_query::{Bound, Expr, FieldPath, Operand, Test};
+use sealtrail_query::{Bound, Expr, FieldPath, Operand, Required, Test};
 
 use crate::bits::Bits;
 use crate::class::{Class, TEXT_KEYS, class_of, is_text, root_of};
 use crate::error::IndexError;
 use crate::found::Found;
 use crate::judge::Judge;
-use crate::literals::{Literals, exact, of_operand, of_test, prefix};
+use crate::literals::{exact, prefix, required};
 use crate::numbers::{add_numbers, add_times};
+use crate::places::{Place, places};
 use crate::plan::{Cancel, go_on};
 use crate::segment::{Segment, add_present};
 use crate::term::{LONG, Tag, WHOLE, after, hash, term};
@@ -26,22 +27,12 @@ pub(crate) struct FieldLeaf {
     /// The field without items of lists: it judges a value that stands for itself.
     judged: FieldPath,
     places: Vec<Place>,
+    outcome: Option<Place>,
     /// The texts that the test asks for, when it asks for texts as they are.
     exact: Option<Vec<String>>,
     /// What every matching text begins with.
     prefix: String,
-    literals: Option<Vec<Literals>>,
-}
-
-/// Where values of a field stand.
-struct Place {
-    /// The path below the event, or below `as_sent`.
-    path: String,
-    sent: bool,
-    /// The path in the index.
-    flat: String,
-    /// Whether only a value that is in no list counts.
-    bare: bool,
+    literals: Option<Vec<Required>>,
 }
 
 /// What is collected on the way.
@@ -52,28 +43,22 @@ struct Sums {
 
 impl FieldLeaf {
     pub(crate) fn new(field: &FieldPath, test: &Test) -> Self {
-        let mut places: Vec<Place> = Vec::new();
-        let mut add = |path: &str, sent: bool, bare: bool| {
-            let flat = if sent { format!("as_sent.{path}") } else { path.to_owned() };
-            if !places.iter().any(|place| place.flat == flat && place.sent == sent) {
-                places.push(Place { path: path.to_owned(), sent, flat, bare });
-            }
-        };
-        field.paths().for_each(|path| add(path, false, false));
-        if let (true, Some(last)) = (field.looks_at_sent(), field.paths().last()) {
-            add(last, true, false);
-        }
-        // A status that no record said is looked for in the outcome.
-        if matches!(test, Test::Is(_) | Test::In(_) | Test::Has(_)) && matches!(field.canonical(), "status" | "result.status") {
-            add("outcome", false, true);
-        }
-        let prefix = match test {
-            Test::Is(operand) => prefix(operand),
-            _ => String::new(),
-        };
+        // A status that no record said is looked for in the outcome, where it is a text and in no list.
+        let means = matches!(test, Test::Is(_) | Test::In(_) | Test::Has(_)) && matches!(field.canonical(), "status" | "result.status");
+        let outcome = means.then(|| Place::new("outcome", false));
+        let prefix = prefix(test);
         let whole = field.paths().last().filter(|_| field.has_items()).and_then(|path| FieldPath::parse(path).ok());
         let judged = whole.unwrap_or_else(|| field.clone());
-        Self { field: field.clone(), test: test.clone(), judged, places, exact: exact_texts(field, test), prefix, literals: of_test(test) }
+        Self {
+            field: field.clone(),
+            test: test.clone(),
+            judged,
+            places: places(field),
+            outcome,
+            exact: exact_texts(field, test),
+            prefix,
+            literals: required(test),
+        }
     }
 
     pub(crate) fn rank(&self) -> u8 {
@@ -90,19 +75,19 @@ impl FieldLeaf {
             go_on(cancel)?;
             match &self.test {
                 Test::Exists => exists(segment, &place.flat, &mut sums)?,
-                _ if place.bare => {
-                    let mut bare = Sums { yes: Bits::none(segment.docs), unsure: Bits::none(segment.docs) };
-                    self.at(segment, place, &mut bare, cancel)?;
-                    let mut listed = Bits::none(segment.docs);
-                    segment.add_term(&term(&place.flat, Tag::Container, b""), &mut listed)?;
-                    sums.unsure.or(&bare.unsure);
-                    listed.and(&bare.yes);
-                    sums.unsure.or(&listed);
-                    bare.yes.minus(&listed);
-                    sums.yes.or(&bare.yes);
-                }
                 _ => self.at(segment, place, &mut sums, cancel)?,
             }
+        }
+        if let Some(outcome) = &self.outcome {
+            let mut bare = Sums { yes: Bits::none(segment.docs), unsure: Bits::none(segment.docs) };
+            self.at(segment, outcome, &mut bare, cancel)?;
+            let mut listed = Bits::none(segment.docs);
+            segment.add_term(&term(&outcome.flat, Tag::Container, b""), &mut listed)?;
+            listed.and(&bare.yes);
+            bare.yes.minus(&listed);
+            sums.yes.or(&bare.yes);
+            sums.unsure.or(&listed);
+            sums.unsure.or(&bare.unsure);
         }
         segment.add_term(WHOLE, &mut sums.unsure)?;
         let Sums { yes, unsure } = sums;
@@ -204,13 +189,13 @@ fn exact_texts(field: &FieldPath, test: &Test) -> Option<Vec<String>> {
         Test::In(operands) => operands,
         _ => return None,
     };
-    let plain = |text: &String| match field.kind() {
+    let plain = |text: &&str| match field.kind() {
         _ if field.is_status() => false,
         Some(Kind::Severity | Kind::Class | Kind::EventType) => false,
         Some(Kind::Address) => text.parse::<std::net::IpAddr>().is_err(),
         _ => true,
     };
-    operands.iter().map(|operand| exact(operand).filter(plain)).collect()
+    operands.iter().map(|operand| exact(operand).filter(plain).map(str::to_owned)).collect()
 }
 
 /// Judges every value of a range of terms; `false` when there are too many of them.
@@ -241,7 +226,7 @@ fn judge_range(
 }
 
 /// Returns the documents that have the literals of one of the alternatives; `None` when these say nothing.
-fn with_literals(segment: &Segment, alternatives: &[Literals]) -> Result<Option<Bits>, IndexError> {
+fn with_literals(segment: &Segment, alternatives: &[Required]) -> Result<Option<Bits>, IndexError> {
     // 64 alternatives: each costs a few lookups.
     if alternatives.len() > 64 {
         return Ok(None);
@@ -273,12 +258,7 @@ fn exists(segment: &Segment, path: &str, sums: &mut Sums) -> Result<(), IndexErr
         if tag == Tag::Text && class_of(path) == Class::Key {
             continue;
         }
-        let range = term(path, tag, b"");
-        let terms = segment.words.terms().range().ge(&range).lt(after(&range)).into_stream();
-        let mut terms = terms.map_err(|error| segment.damaged(error))?;
-        while let Some((_, info)) = terms.next() {
-            segment.add_postings(info, &mut sums.yes)?;
-        }
+        segment.add_range(&term(path, tag, b""), &mut sums.yes)?;
     }
     if let Some(keys) = &columns.keys {
         add_present(keys.ords(), &mut sums.yes);
@@ -292,12 +272,12 @@ fn exists(segment: &Segment, path: &str, sums: &mut Sums) -> Result<(), IndexErr
 /// Free text.
 pub(crate) struct TextLeaf {
     pub(crate) operand: Operand,
-    literals: Literals,
+    literals: Required,
 }
 
 impl TextLeaf {
     pub(crate) fn new(operand: &Operand) -> Self {
-        Self { operand: operand.clone(), literals: of_operand(operand) }
+        Self { operand: operand.clone(), literals: operand.required_literals() }
     }
 
     pub(crate) fn answer(&self, segment: &Segment, cancel: &Cancel) -> Result<Found, IndexError> {

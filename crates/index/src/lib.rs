@@ -30,16 +30,23 @@ mod literals;
 mod numbers;
 mod open;
 mod partition;
+mod picks;
+mod places;
 mod plan;
 #[cfg(test)]
 mod random;
+mod report;
 mod run;
 mod segment;
+mod sequences;
+mod sweep;
 mod term;
+mod time;
+mod values;
 
 pub use error::IndexError;
 pub use hits::Hits;
 pub use index::{Index, Stats};
 pub use indexer::{Fed, Indexer, IndexerOptions};
 pub use layout::State;
-pub use run::{Answer, Hit, Options, Order, Progress, run};
+pub use run::{Answer, Hit, Options, Order, Progress, SequenceMatch, run};

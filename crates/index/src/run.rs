@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sealtrail_ledger::read::{Reader, Stored};
-use sealtrail_query::{Search, Source};
+use sealtrail_query::{Match, Search, Source, Table};
 use sealtrail_tlog::Seq;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::error::IndexError;
 use crate::hits::Hits;
 use crate::index::Index;
+use crate::report::Report;
+use crate::sequences::Series;
 
 /// In which order events come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +51,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Returns the positions to look at, of a log of `size` events: from the first one to the one after the last.
+    pub(crate) fn bounds(&self, size: u64) -> (u64, u64) {
+        let to = self.before.map_or(size, |before| before.0.min(size));
+        (self.after.map_or(0, |after| after.0.saturating_add(1)).min(to), to)
+    }
+}
+
 /// How far something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Progress {
@@ -73,6 +83,19 @@ pub struct Hit {
 pub enum Answer<'a> {
     /// Events, read as they are asked for.
     Events(Hits<'a>),
+    /// What the pipe made of the events, or of the matches.
+    Table(Table),
+    /// The matches of a sequence, by their first events in the order asked for.
+    Matches(Vec<SequenceMatch>),
+}
+
+/// One match of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceMatch {
+    /// Its keys, and when it was.
+    pub found: Match,
+    /// Its events, in the order of the steps.
+    pub hits: Vec<Hit>,
 }
 
 /// Answers a search.
@@ -85,8 +108,10 @@ pub fn run<'a>(
     options: &Options,
     progress: &'a mut dyn FnMut(Progress),
 ) -> Result<Answer<'a>, IndexError> {
-    match &search.source {
-        Source::Events(query) => Ok(Answer::Events(Hits::new(reader, index, query, options, progress))),
-        Source::Sequence(_) => Err(IndexError::Cancelled),
+    match (&search.source, &search.pipe[..]) {
+        (Source::Events(query), []) => Ok(Answer::Events(Hits::new(reader, index, query, options, progress))),
+        (Source::Events(query), pipe) => Ok(Answer::Table(Report::new(reader, query, pipe, options).run(index, progress)?)),
+        (Source::Sequence(sequence), []) => Ok(Answer::Matches(Series::new(reader, sequence, options).matches(index, progress)?)),
+        (Source::Sequence(sequence), pipe) => Ok(Answer::Table(Series::new(reader, sequence, options).table(pipe, index, progress)?)),
     }
 }

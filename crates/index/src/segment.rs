@@ -16,6 +16,7 @@ use crate::class::column_name;
 use crate::doc::Fields;
 use crate::error::IndexError;
 use crate::open::{first_position, seq_column};
+use crate::term::after;
 
 /// An open segment.
 pub(crate) struct Segment {
@@ -38,7 +39,6 @@ pub(crate) struct Segment {
 pub(crate) struct Columns {
     pub(crate) keys: Option<StrColumn>,
     pub(crate) numbers: Option<NumberColumn>,
-    pub(crate) flags: Option<Column<bool>>,
     pub(crate) times: Option<Column<i64>>,
 }
 
@@ -95,9 +95,24 @@ impl Segment {
     }
 
     pub(crate) fn add_postings(&self, info: &TermInfo, bits: &mut Bits) -> Result<(), IndexError> {
+        self.each_doc(info, |doc| bits.insert(doc))
+    }
+
+    /// Adds the documents of every term that begins with `range`.
+    pub(crate) fn add_range(&self, range: &[u8], bits: &mut Bits) -> Result<(), IndexError> {
+        let terms = self.words.terms().range().ge(range).lt(after(range)).into_stream();
+        let mut terms = terms.map_err(|error| self.damaged(error))?;
+        while let Some((_, info)) = terms.next() {
+            self.add_postings(info, bits)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `see` with each document of a term.
+    pub(crate) fn each_doc(&self, info: &TermInfo, mut see: impl FnMut(u32)) -> Result<(), IndexError> {
         let mut postings = self.postings(&self.words, info)?;
         while !postings.docs().is_empty() {
-            postings.docs().iter().for_each(|doc| bits.insert(*doc));
+            postings.docs().iter().for_each(|doc| see(*doc));
             postings.advance();
         }
         Ok(())
@@ -169,7 +184,7 @@ impl Segment {
 
     fn open_columns(&self, path: &str) -> Result<Columns, TantivyError> {
         let mut columns = Columns::default();
-        for kind in ['s', 'n', 'b', 't'] {
+        for kind in ['s', 'n', 't'] {
             let Some(name) = column_name(path, kind) else { continue };
             for handle in self.reader.fast_fields().dynamic_column_handles(&format!("c.{name}"))? {
                 match (kind, handle.column_type()) {
@@ -181,7 +196,6 @@ impl Segment {
                             columns.keys = Some(column);
                         }
                     }
-                    ('b', _) => columns.flags = Option::<Column<bool>>::from(handle.open()?),
                     _ => columns.times = Option::<Column<i64>>::from(handle.open()?),
                 }
             }

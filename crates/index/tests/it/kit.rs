@@ -113,5 +113,6 @@ pub(crate) fn try_events(reader: &Reader, index: Option<&Index>, search: &str, o
     let search = Search::parse(search).unwrap();
     match run(reader, index, &search, options, &mut |_| ())? {
         Answer::Events(hits) => hits.collect(),
+        Answer::Table(_) | Answer::Matches(_) => panic!("{search} is no list of events"),
     }
 }

@@ -1,0 +1,281 @@
+//! Events become a table: counted in columns where these say all, else from the events themselves.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sealtrail_ledger::read::Reader;
+use sealtrail_query::{Aggregator, FieldPath, Interval, KeyValue, Limits, Query, Stage, Table};
+use tantivy::columnar::MonotonicallyMappableToU64;
+
+use crate::bits::Bits;
+use crate::error::IndexError;
+use crate::hits::Chunk;
+use crate::index::Index;
+use crate::picks::{Picks, picked};
+use crate::plan::Plan;
+use crate::run::{Options, Progress};
+use crate::segment::Segment;
+use crate::sweep::{fetch, pieces, scan, sweep};
+use crate::term::WHOLE;
+use crate::time::time_of;
+use crate::values::{Numbers, Values, each};
+
+/// A day in milliseconds: months and years begin with one.
+const DAY_MS: i64 = 86_400_000;
+/// 2^20 groups are counted in a table, more in a map.
+const DENSE_MAX: usize = 1 << 20;
+
+/// A report over the events of a query.
+pub(crate) struct Report<'a> {
+    pub(crate) reader: &'a Reader,
+    pub(crate) query: &'a Query,
+    pub(crate) plan: Plan,
+    pub(crate) pipe: &'a [Stage],
+    pub(crate) limits: Limits,
+    pub(crate) options: &'a Options,
+}
+
+/// What comes of one piece.
+struct Part {
+    table: Aggregator,
+    picks: Picks,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(reader: &'a Reader, query: &'a Query, pipe: &'a [Stage], options: &'a Options) -> Self {
+        let limits = Limits { bytes: options.memory_max, ..Limits::default() };
+        Self { reader, query, plan: Plan::new(query), pipe, limits, options }
+    }
+
+    /// Makes the table.
+    pub(crate) fn run(&self, index: Option<&Index>, progress: &mut dyn FnMut(Progress)) -> Result<Table, IndexError> {
+        let mut table = Aggregator::new(self.pipe, self.limits);
+        let mut picks = Picks::default();
+        let pieces = pieces(self.reader, index, self.options);
+        sweep(
+            &pieces,
+            self.options.threads,
+            progress,
+            |piece| self.piece(piece),
+            |part| {
+                picks.extend(part.picks);
+                Ok(table.merge(part.table)?)
+            },
+        )?;
+        if let Some(stage) = self.pipe.first().filter(|_| !picks.is_empty()) {
+            fetch(self.reader, picked(picks, stage).into_iter(), &self.options.cancel, |seq, view| {
+                Ok(table.push(seq, time_of(view), view)?)
+            })?;
+        }
+        Ok(table.finish()?)
+    }
+
+    fn piece(&self, piece: &Chunk) -> Result<Part, IndexError> {
+        let mut part = Part { table: Aggregator::new(self.pipe, self.limits), picks: Picks::default() };
+        match &piece.segment {
+            Some(segment) => self.segment(segment, piece, &mut part)?,
+            None => scan(self.reader, piece.from, piece.to, &self.options.cancel, |seq, view| {
+                if self.query.matches(view) {
+                    part.table.push(seq, time_of(view), view)?;
+                }
+                Ok(())
+            })?,
+        }
+        Ok(part)
+    }
+
+    fn segment(&self, segment: &Segment, piece: &Chunk, part: &mut Part) -> Result<(), IndexError> {
+        let cancel = &self.options.cancel;
+        let mut found = self.plan.answer(segment, cancel)?;
+        found.maybe.clip(segment.doc_at(piece.from), segment.doc_at(piece.to));
+        found.yes.and(&found.maybe);
+        let mut sure = found.yes;
+        let mut whole = Bits::none(segment.docs);
+        segment.add_term(WHOLE, &mut whole)?;
+        sure.minus(&whole);
+        match self.pipe.first() {
+            Some(stage) if part.table.takes_keys() => self.count(segment, stage, &mut sure, &mut part.table)?,
+            Some(stage @ (Stage::First { .. } | Stage::Last { .. })) => part.picks.take(segment, stage, &mut sure, cancel)?,
+            _ => sure = Bits::none(segment.docs),
+        }
+        // What the columns do not say, the events do.
+        found.maybe.minus(&sure);
+        fetch(self.reader, found.maybe.iter().map(|doc| segment.position(doc)), cancel, |seq, view| {
+            if self.query.matches(view) {
+                part.table.push(seq, time_of(view), view)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Counts the documents of `sure` by their columns; takes those out of it that the columns do not tell.
+    fn count(&self, segment: &Segment, stage: &Stage, sure: &mut Bits, table: &mut Aggregator) -> Result<(), IndexError> {
+        let cancel = &self.options.cancel;
+        let mut groups = Groups::new(segment, sure, stage.interval())?;
+        for field in stage.group() {
+            let values = Values::new(segment, field, sure, cancel)?;
+            sure.minus(&values.unknown);
+            groups.fields.push(values);
+        }
+        let numbers = match stage.value() {
+            Some(field) => Some(self.numbers(segment, field, sure)?),
+            None => None,
+        };
+        match numbers {
+            None => groups.count(sure, |keys, time, count| Ok(table.add(keys, time, None, count)?)),
+            Some(numbers) => groups.numbers(sure, &numbers, table),
+        }
+    }
+
+    fn numbers(&self, segment: &Segment, field: &FieldPath, sure: &mut Bits) -> Result<Numbers, IndexError> {
+        let numbers = Numbers::new(segment, field, sure, &self.options.cancel)?;
+        sure.minus(&numbers.unknown);
+        Ok(numbers)
+    }
+}
+
+/// Which group each document belongs to.
+struct Groups {
+    /// The interval of each document, counted from the first.
+    buckets: Vec<u32>,
+    first: i64,
+    count: usize,
+    width_ms: i64,
+    fields: Vec<Values>,
+}
+
+impl Groups {
+    /// Finds the interval of each document; takes those without a time out of `sure`.
+    fn new(segment: &Segment, sure: &mut Bits, interval: Option<Interval>) -> Result<Self, IndexError> {
+        let mut groups = Self { buckets: Vec::new(), first: 0, count: 1, width_ms: 0, fields: Vec::new() };
+        let Some(interval) = interval else { return Ok(groups) };
+        // Months are made of days; the aggregator finds the month of a day.
+        let (width_ms, start_ms) = interval.fixed_ms().unwrap_or((DAY_MS, 0));
+        let bucket = |bits: u64| (i64::from_u64(bits).div_euclid(1_000_000) - start_ms).div_euclid(width_ms);
+        let ts = segment.ts.clone().to_u64_monotonic();
+        let (mut found, mut timed) = (Vec::new(), Bits::none(segment.docs));
+        each(&ts, sure, |doc, bits| {
+            timed.insert(doc);
+            found.push((doc, bucket(bits)));
+        });
+        sure.and(&timed);
+        let first = found.iter().map(|(_, bucket)| *bucket).min().unwrap_or(0);
+        let last = found.iter().map(|(_, bucket)| *bucket).max().unwrap_or(0);
+        groups.first = first * width_ms + start_ms;
+        groups.width_ms = width_ms;
+        groups.buckets = vec![0; segment.docs as usize];
+        // Seconds of 136 years fit; a wider span has its documents looked at.
+        let Ok(span) = u32::try_from(last - first) else {
+            *sure = Bits::none(segment.docs);
+            return Ok(groups);
+        };
+        groups.count = span as usize + 1;
+        for (doc, bucket) in found {
+            if let Some(place) = groups.buckets.get_mut(doc as usize) {
+                *place = u32::try_from(bucket - first).unwrap_or(0);
+            }
+        }
+        Ok(groups)
+    }
+
+    fn time(&self, bucket: u32) -> Timestamp {
+        Timestamp::from_millisecond(self.first + i64::from(bucket) * self.width_ms).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Counts documents by group and tells each group once.
+    fn count(&self, docs: &Bits, mut tell: impl FnMut(&[KeyValue], Timestamp, u64) -> Result<(), IndexError>) -> Result<(), IndexError> {
+        let sizes: Vec<usize> = self.fields.iter().map(|field| field.table.len() + 1).collect();
+        let cells = sizes.iter().try_fold(self.count, |cells, size| cells.checked_mul(*size)).unwrap_or(usize::MAX);
+        if cells > DENSE_MAX {
+            let mut counts: HashMap<(u32, Vec<u32>), u64> = HashMap::new();
+            self.each_group(docs, |bucket, numbers| {
+                if let Some(count) = counts.get_mut(&(bucket, numbers.to_vec())) {
+                    *count += 1;
+                } else {
+                    counts.insert((bucket, numbers.to_vec()), 1);
+                }
+            });
+            return counts.into_iter().try_for_each(|((bucket, numbers), count)| tell(&self.keys(&numbers), self.time(bucket), count));
+        }
+        let mut counts = vec![0u64; cells];
+        self.each_group(docs, |bucket, numbers| {
+            // 0 is no value, 1 the first one of the table.
+            let cell =
+                numbers.iter().zip(&sizes).fold(bucket as usize, |cell, (number, size)| cell * size + number.wrapping_add(1) as usize);
+            if let Some(count) = counts.get_mut(cell) {
+                *count += 1;
+            }
+        });
+        for (mut cell, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            let mut numbers = vec![0u32; sizes.len()];
+            for (number, size) in numbers.iter_mut().zip(&sizes).rev() {
+                *number = u32::try_from(cell % size).unwrap_or(0).wrapping_sub(1);
+                cell /= size;
+            }
+            tell(&self.keys(&numbers), self.time(u32::try_from(cell).unwrap_or(0)), count)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the numbers of documents to the table, by group.
+    fn numbers(&self, docs: &Bits, numbers: &Numbers, table: &mut Aggregator) -> Result<(), IndexError> {
+        let mut found: HashMap<(u32, Vec<u32>), Vec<f64>> = HashMap::new();
+        let mut missing = 0;
+        let mut one = Bits::none(docs.len());
+        for doc in docs.iter() {
+            let values = numbers.of(doc);
+            if values.is_empty() {
+                missing += 1;
+                continue;
+            }
+            one.insert(doc);
+            self.each_group(&one, |bucket, keys| match found.get_mut(&(bucket, keys.to_vec())) {
+                Some(all) => all.extend_from_slice(values),
+                None => drop(found.insert((bucket, keys.to_vec()), values.to_vec())),
+            });
+            one.remove(doc);
+        }
+        for ((bucket, keys), values) in found {
+            let (keys, time) = (self.keys(&keys), self.time(bucket));
+            values.iter().try_for_each(|value| table.add(&keys, time, Some(*value), 1))?;
+        }
+        if missing > 0 {
+            table.add(&vec![KeyValue::Null; self.fields.len()], Timestamp::UNIX_EPOCH, None, missing)?;
+        }
+        Ok(())
+    }
+
+    fn keys(&self, numbers: &[u32]) -> Vec<KeyValue> {
+        let key = |(field, number): (&Values, &u32)| field.table.get(*number as usize).cloned().unwrap_or(KeyValue::Null);
+        self.fields.iter().zip(numbers).map(key).collect()
+    }
+
+    /// Calls `see` with the interval and each combination of values of each document; no value is `u32::MAX`.
+    fn each_group(&self, docs: &Bits, mut see: impl FnMut(u32, &[u32])) {
+        let several = self.fields.iter().any(Values::has_several);
+        let mut numbers = vec![u32::MAX; self.fields.len()];
+        for doc in docs.iter() {
+            let bucket = self.buckets.get(doc as usize).copied().unwrap_or(0);
+            for (number, field) in numbers.iter_mut().zip(&self.fields) {
+                *number = field.of(doc).first().copied().unwrap_or(u32::MAX);
+            }
+            see(bucket, &numbers);
+            if several {
+                self.other_combinations(doc, |numbers| see(bucket, numbers));
+            }
+        }
+    }
+
+    /// Calls `see` with every combination of values of a document but the first.
+    fn other_combinations(&self, doc: u32, mut see: impl FnMut(&[u32])) {
+        let values: Vec<&[u32]> = self.fields.iter().map(|field| field.of(doc)).collect();
+        let mut chosen = vec![0usize; values.len()];
+        loop {
+            let Some(at) = (0..values.len()).rev().find(|at| chosen[*at] + 1 < values[*at].len()) else { return };
+            chosen[at] += 1;
+            chosen[at + 1..].fill(0);
+            let numbers: Vec<u32> = values.iter().zip(&chosen).map(|(values, at)| values.get(*at).copied().unwrap_or(u32::MAX)).collect();
+            see(&numbers);
+        }
+    }
+}
