@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use jiff::Timestamp;
-use sealtrail_query::{Filter, Query, QueryError, TimeError};
+use sealtrail_query::{Expr, FieldPath, Filter, Operand, Query, QueryError, Search, Source, Test, TimeError};
 use serde_json::Value;
 
 use crate::args;
@@ -17,17 +17,27 @@ const BOOKKEEPING: &[&str] = &["ledger.start", "ledger.stop", "ledger.epoch"];
 
 /// What a list shows.
 pub(crate) struct Wanted {
-    pub(crate) query: Query,
+    pub(crate) search: Search,
     bookkeeping: bool,
     hidden: Cell<u64>,
 }
 
 impl Wanted {
-    /// Tells whether an event is shown; one that only the books keep out is counted.
-    pub(crate) fn matches(&self, event: &Value) -> bool {
-        if !self.query.matches(event) {
-            return false;
+    /// Shows whatever a search finds.
+    pub(crate) fn of(search: Search) -> Self {
+        Self { search, bookkeeping: false, hidden: Cell::new(0) }
+    }
+
+    /// Returns the condition on single events; refuses a search that is more than that.
+    pub(crate) fn query(&self) -> Result<&Query, Failure> {
+        match (&self.search.source, &self.search.pipe[..]) {
+            (Source::Events(query), []) => Ok(query),
+            _ => Err(Failure::usage("only a condition on single events can be followed, no report and no sequence")),
         }
+    }
+
+    /// Tells whether an event that was found is shown; one that only the books keep out is counted.
+    pub(crate) fn shows(&self, event: &Value) -> bool {
         if !self.bookkeeping && BOOKKEEPING.contains(&field::text(event, "event_type").as_str()) {
             self.hidden.set(self.hidden.get() + 1);
             return false;
@@ -50,8 +60,10 @@ impl Wanted {
 
 /// Returns what the flags and the text mean at `now`. Whoever asks for the ledger's events gets all of them.
 pub(crate) fn wanted(flags: &args::Filter, text: Option<&str>, now: Timestamp) -> Result<Wanted, Failure> {
-    let named = flags.event_type.is_some() || text.is_some_and(|text| text.contains("ledger"));
-    Ok(Wanted { query: build(flags, text, now)?, bookkeeping: flags.bookkeeping || named, hidden: Cell::new(0) })
+    let text = text.unwrap_or_default();
+    let search = Search::parse_at(text, now).map_err(|error| wrong_query(&error, text))?;
+    let named = flags.event_type.is_some() || text.contains("ledger");
+    Ok(Wanted { search: search.narrowed(build(flags, None, now)?), bookkeeping: flags.bookkeeping || named, hidden: Cell::new(0) })
 }
 
 /// Returns the query that the flags and the text mean at `now`.
@@ -85,6 +97,14 @@ pub(crate) fn build(flags: &args::Filter, text: Option<&str>, now: Timestamp) ->
         filter.query(text).map_err(|error| wrong_query(&error, text))?;
     }
     Ok(filter.build())
+}
+
+/// Returns the query: one of the fields is one of the texts, letter by letter.
+pub(crate) fn any_exactly(fields: &[&str], texts: &[&str]) -> Result<Query, Failure> {
+    let wanted: Vec<Operand> = texts.iter().map(|text| Operand::literal(text)).collect();
+    let field = |name: &&str| FieldPath::parse(name).map(|field| Expr::Field(field, Test::In(wanted.clone())));
+    let any = fields.iter().map(field).collect::<Result<Vec<_>, _>>().map_err(|error| wrong_query(&error, &fields.join(" ")))?;
+    Ok(Query::new(Expr::Or(any)))
 }
 
 /// Makes the failure of a text that is no query, with the line and a caret under the place.

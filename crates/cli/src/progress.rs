@@ -43,8 +43,8 @@ impl Progress {
     }
 
     /// Returns the time since the start and removes the bar.
-    pub(crate) fn finish(self) -> Duration {
-        if let Some(bar) = self.bar {
+    pub(crate) fn finish(&mut self) -> Duration {
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
         self.started.elapsed()

@@ -1,20 +1,22 @@
 //! The trail as a reader sees it: opened, and what waited in the spool sealed first.
 
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use sealtrail_disk::RealDisk;
-use sealtrail_engine::Home;
+use sealtrail_engine::{Finder, Home};
 use sealtrail_event::AuditId;
+use sealtrail_index::{Answer, Hits, Index, IndexError, Options};
 use sealtrail_ledger::prove::{ProveError, Prover};
 use sealtrail_ledger::read::{ReadError, Reader, Stored};
+use sealtrail_query::Search;
 use sealtrail_tlog::Seq;
 
 use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home;
+use crate::progress::Progress;
 use crate::run::Call;
 
 /// 2.5 s: a checkpoint is published at most a second after an event, on a busy disk a little later.
@@ -25,6 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Trail {
     pub(crate) home: Home,
     pub(crate) reader: Reader,
+    pub(crate) index: Index,
     pub(crate) access: Access,
 }
 
@@ -47,8 +50,36 @@ pub(crate) fn open(call: &mut Call) -> Result<Trail, Failure> {
         return Err(missing(home.path()));
     }
     let access = writer(call, &home)?;
-    let reader = Reader::open(Arc::new(RealDisk), &home.ledger()).map_err(|error| unreadable(&error))?;
-    Ok(Trail { home, reader, access })
+    let mut finder = Finder::open(&home).map_err(|error| unanswered(&error))?;
+    let mut progress = Progress::new(&call.screen, "indexing");
+    if let Err(error) = finder.catch_up(&home, &mut |now| progress.at(now.done, now.total)) {
+        call.screen.warn(&format!("what is not indexed is looked at event by event: {}", crate::failure::chain(&error)));
+    }
+    progress.finish();
+    let Finder { reader, index } = finder;
+    Ok(Trail { home, reader, index, access })
+}
+
+/// Searches for single events.
+pub(crate) fn hits<'a>(
+    reader: &'a Reader,
+    index: Option<&'a Index>,
+    search: &Search,
+    options: &Options,
+    progress: &'a mut dyn FnMut(sealtrail_index::Progress),
+) -> Result<Hits<'a>, Failure> {
+    match sealtrail_index::run(reader, index, search, options, progress).map_err(|error| unanswered(&error))? {
+        Answer::Events(hits) => Ok(hits),
+        Answer::Table(_) | Answer::Matches(_) => Err(Failure::usage("a report or a sequence is no list of events")),
+    }
+}
+
+/// Makes the failure of a search that broke off.
+pub(crate) fn unanswered(error: &IndexError) -> Failure {
+    Failure::of("search.failed", error)
+        .exit(Exit::NotVerified)
+        .hint("look at every event instead: --scan")
+        .hint("find out whether the ledger is damaged: sealtrail verify-integrity")
 }
 
 /// Opens the writer when no daemon has it: what waits in the spool becomes readable, and the reading can be recorded.

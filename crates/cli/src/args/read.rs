@@ -17,9 +17,27 @@ pub(crate) struct Search {
     pub(crate) query: Option<String>,
     #[command(flatten)]
     pub(crate) filter: Filter,
+    /// Event types that must follow one another: `auth.user_login[status=fail] auth.user_login[status=success]`
+    #[arg(long, value_name = "SELECTORS", conflicts_with = "related_to")]
+    pub(crate) sequence: Option<String>,
+    /// Field that all events of a sequence have in common; give it again for more
+    #[arg(long, value_name = "FIELD", requires = "sequence", default_value = "user_id")]
+    pub(crate) by: Vec<String>,
+    /// Longest time from the first to the last event of a sequence
+    #[arg(long, value_name = "SECONDS", requires = "sequence")]
+    pub(crate) within_seconds: Option<u64>,
+    /// What happened around an event: the same user, the same session, the same day
+    #[arg(long, value_name = "AUDIT_ID")]
+    pub(crate) related_to: Option<String>,
+    /// How long before and after that event
+    #[arg(long, value_name = "TIME", requires = "related_to", default_value = "30min")]
+    pub(crate) context: String,
     /// At most this many events, newest first
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(crate) limit: u64,
+    /// Look at every event instead of asking the index: the complete answer, whatever the index says
+    #[arg(long)]
+    pub(crate) scan: bool,
     /// Every event, whatever `--limit` says
     #[arg(long)]
     pub(crate) all: bool,

@@ -39,7 +39,7 @@ pub(crate) fn run(call: &mut Call, args: &Demo) -> Result<Exit, Failure> {
     let reader = Reader::open(disk(), &home.ledger()).map_err(|error| trail::unreadable(&error))?;
     let (id, chosen) = choose(&reader)?;
     head(call, 2, "its timeline: one line an action")?;
-    let story = session::load_from(&reader, &id)?;
+    let story = session::load_from(&reader, None, &id)?;
     session::timeline(call, &story, true)?;
 
     head(call, 3, "one action, proved")?;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sealtrail_event::FIELDS;
-use sealtrail_query::Query;
+use sealtrail_query::Search;
 use serde_json::json;
 
 use crate::args::QueryCommand;
@@ -16,20 +16,20 @@ use crate::run::Call;
 pub(crate) fn run(call: &mut Call, command: &QueryCommand) -> Result<Exit, Failure> {
     match command {
         QueryCommand::Explain { query } => {
-            let parsed = Query::parse_at(query, Timestamp::now()).map_err(|error| filter::wrong_query(&error, query))?;
+            let parsed = Search::parse_at(query, Timestamp::now()).map_err(|error| filter::wrong_query(&error, query))?;
             explain(call, &parsed)
         }
         QueryCommand::Fields => fields(call),
     }
 }
 
-/// Prints a query as it is understood, with every time resolved.
-pub(crate) fn explain(call: &mut Call, query: &Query) -> Result<Exit, Failure> {
+/// Prints a search as it is understood, with every time resolved.
+pub(crate) fn explain(call: &mut Call, search: &Search) -> Result<Exit, Failure> {
     if call.screen.wants_json() {
-        let plan = serde_json::to_value(query).unwrap_or_default();
-        writeln!(call.screen.out(), "{}", json!({"query": query.to_string(), "plan": plan}))?;
+        let parsed = serde_json::to_value(search).unwrap_or_default();
+        writeln!(call.screen.out(), "{}", json!({"query": search.to_string(), "parsed": parsed}))?;
     } else {
-        writeln!(call.screen.out(), "{query}")?;
+        writeln!(call.screen.out(), "{search}")?;
     }
     Ok(Exit::Yes)
 }

@@ -1,9 +1,13 @@
-//! `search`: every event that matches, newest first.
+//! `search`: events, reports and sequences; events come newest first.
+
+mod around;
+mod report;
 
 use jiff::Timestamp;
 use sealtrail_event::canonical;
+use sealtrail_index::{Answer, Hits, Options, Order};
 use sealtrail_ledger::prove::{ProveError, Prover};
-use sealtrail_tlog::Seq;
+use sealtrail_query::{FieldPath, Sequence};
 use serde_json::Value;
 
 use crate::access::{self, Access};
@@ -18,41 +22,62 @@ use crate::rows::Rows;
 use crate::run::Call;
 use crate::trail::{self, Trail};
 
+/// Two, or as many as the machine has: a report over a large trail uses them.
+const THREADS_MAX: usize = 8;
+
 pub(crate) fn run(call: &mut Call, args: &Search) -> Result<Exit, Failure> {
-    let mut wanted = filter::wanted(&args.filter, args.query.as_deref(), Timestamp::now())?;
+    check(call, args)?;
+    if let Some(id) = &args.related_to {
+        return around::run(call, args, id);
+    }
+    let mut wanted = match &args.sequence {
+        None => filter::wanted(&args.filter, args.query.as_deref(), Timestamp::now())?,
+        Some(text) => sequence(args, text)?,
+    };
     if args.all {
         wanted.show_everything();
     }
     if args.explain {
-        return query::explain(call, &wanted.query);
+        return query::explain(call, &wanted.search);
     }
+    let mut trail = trail::open(call)?;
+    call.screen.detail(&format!("query: {}", wanted.search));
+    let mut found = Found::default();
+    // Noted before the result is looked at: what a reader saw before it went away was read.
+    let listed = answer(call, &trail, args, &wanted, &mut found);
+    access::note(call, &mut trail, &Access { command: "search", query: &wanted.search.to_string(), count: found.written });
+    listed?;
+    wanted.tell(&mut call.screen);
+    found.tell(call, args)
+}
+
+/// Refuses flags that exclude each other.
+fn check(call: &Call, args: &Search) -> Result<(), Failure> {
     if args.proof && !call.screen.wants_json() {
         return Err(Failure::usage("a seal needs a format that can hold it").hint("add --output json or --output ndjson"));
     }
     if args.proof && !args.fields.is_empty() {
         return Err(Failure::usage("a seal proves whole events: --proof and --fields exclude each other"));
     }
-    call.screen.detail(&format!("query: {}", wanted.query));
-    let mut trail = trail::open(call)?;
-    let mut found = Found::default();
-    // Noted before the result is looked at: what a reader saw before it went away was read.
-    let listed = list(call, &trail, args, &wanted, &mut found);
-    access::note(call, &mut trail, &Access { command: "search", query: &wanted.query.to_string(), count: found.written });
-    listed?;
-    wanted.tell(&mut call.screen);
-    if found.cut {
-        call.screen.warn(&format!("stopped at --limit {}: there may be more; raise the limit, or use --all", args.limit));
+    if args.sequence.is_some() && args.query.is_some() {
+        return Err(
+            Failure::usage("--sequence and a query exclude each other").hint("write it as a query: sequence by user_id [...] [...]")
+        );
     }
-    if found.written == 0 {
-        call.screen.say("nothing matches");
-    }
-    if found.unsealed > 0 {
-        call.screen.warn(&format!("{} events are newer than the published checkpoint and have no seal yet; search again", found.unsealed));
-        return Ok(Exit::Incomplete);
-    }
-    Ok(if args.require_match && found.written == 0 { Exit::None } else { Exit::Yes })
+    Ok(())
 }
 
+/// Makes the search of `--sequence`, narrowed by the filter flags.
+fn sequence(args: &Search, text: &str) -> Result<Wanted, Failure> {
+    let by = args.by.iter().map(|name| FieldPath::parse(name).map_err(|error| filter::wrong_query(&error, name)));
+    let by = by.collect::<Result<Vec<_>, _>>()?;
+    let within_ms = args.within_seconds.map(|seconds| seconds.saturating_mul(1000));
+    let sequence = Sequence::from_selectors(text, by, within_ms).map_err(|error| filter::wrong_query(&error, text))?;
+    let narrow = filter::build(&args.filter, None, Timestamp::now())?;
+    Ok(Wanted::of(sealtrail_query::Search::from(sequence).narrowed(narrow)))
+}
+
+/// What was written.
 #[derive(Default)]
 struct Found {
     written: u64,
@@ -60,26 +85,60 @@ struct Found {
     unsealed: u64,
 }
 
-fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &mut Found) -> Result<(), Failure> {
+impl Found {
+    /// Says how the search ended.
+    fn tell(&self, call: &mut Call, args: &Search) -> Result<Exit, Failure> {
+        if self.cut {
+            call.screen.warn(&format!("stopped at --limit {}: there may be more; raise the limit, or use --all", args.limit));
+        }
+        if self.written == 0 {
+            call.screen.say("nothing matches");
+        }
+        if self.unsealed > 0 {
+            let newer = format!("{} events are newer than the published checkpoint and have no seal yet; search again", self.unsealed);
+            call.screen.warn(&newer);
+            return Ok(Exit::Incomplete);
+        }
+        Ok(if args.require_match && self.written == 0 { Exit::None } else { Exit::Yes })
+    }
+}
+
+fn answer(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &mut Found) -> Result<(), Failure> {
+    let progress = std::cell::RefCell::new(Progress::new(&call.screen, "searching"));
+    let mut at = |now: sealtrail_index::Progress| progress.borrow_mut().at(now.done, now.total);
+    let index = (!args.scan).then_some(&trail.index);
+    let answered = sealtrail_index::run(&trail.reader, index, &wanted.search, &options(args), &mut at);
+    let written = match answered.map_err(|error| trail::unanswered(&error))? {
+        Answer::Events(hits) => list(call, trail, args, wanted, found, hits),
+        Answer::Table(table) => {
+            progress.borrow_mut().finish();
+            report::table(call, args, &table, found)
+        }
+        Answer::Matches(matches) => {
+            progress.borrow_mut().finish();
+            report::matches(call, args, &matches, found)
+        }
+    };
+    progress.into_inner().finish();
+    written
+}
+
+fn options(args: &Search) -> Options {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let order = if args.oldest_first { Order::Oldest } else { Order::Newest };
+    Options { order, threads, ..Options::default() }
+}
+
+fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &mut Found, hits: Hits<'_>) -> Result<(), Failure> {
     let mut rows = Rows::new(&call.screen, columns(&args.fields), call.zone.clone());
     let limit = if args.all { u64::MAX } else { args.limit };
-    let size = trail.reader.size().0;
-    let mut progress = Progress::new(&call.screen, "searching");
     if args.proof {
-        trail.wait_for_checkpoint(size);
+        trail.wait_for_checkpoint(trail.reader.size().0);
     }
     let mut prover = if args.proof { Some(Prover::new(&trail.reader).map_err(|error| trail::unproved(&error))?) } else { None };
-    let mut seen = 0u64;
-    let events: Box<dyn Iterator<Item = _> + '_> =
-        if args.oldest_first { Box::new(trail.reader.iter(Seq(0))) } else { Box::new(trail.reader.iter_back()) };
-    for stored in events {
-        let stored = stored.map_err(|error| trail::unreadable(&error))?;
-        seen += 1;
-        if seen.is_multiple_of(1024) {
-            progress.at(seen, size);
-        }
-        let mut view = stored.view();
-        if !wanted.matches(&view) {
+    for hit in hits {
+        let mut hit = hit.map_err(|error| trail::unanswered(&error))?;
+        if !wanted.shows(&hit.view) {
             continue;
         }
         if rows.written() == limit {
@@ -87,7 +146,7 @@ fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &
             break;
         }
         if let Some(prover) = &mut prover {
-            view["seal"] = match prover.seal(&stored) {
+            hit.view["seal"] = match prover.seal(&hit.stored) {
                 Err(ProveError::NotPublished { .. }) => {
                     found.unsealed += 1;
                     Value::Null
@@ -95,11 +154,10 @@ fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &
                 sealed => sealed.map_err(|error| trail::unproved(&error))?,
             };
         }
-        shaped(&mut view, &args.fields, call.screen.output());
+        shaped(&mut hit.view, &args.fields, call.screen.output());
         found.written += 1;
-        rows.event(call.screen.out(), &view)?;
+        rows.event(call.screen.out(), &hit.view)?;
     }
-    progress.finish();
     Ok(rows.finish(call.screen.out())?)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use sealtrail_index::{Index, Options, Order};
 use sealtrail_ledger::read::Reader;
 use sealtrail_tlog::Seq;
 use serde_json::{Value, json};
@@ -132,29 +133,20 @@ pub(crate) fn timeline(call: &mut Call, story: &Story, in_prose: bool) -> Result
 
 /// Loads every event of a session, in the order of the ledger, without the outputs of tools.
 pub(crate) fn load(trail: &Trail, id: &str) -> Result<Story, Failure> {
-    load_from(&trail.reader, id)
+    load_from(&trail.reader, Some(&trail.index), id)
 }
 
 /// As [`load`], from a ledger that no home belongs to.
-pub(crate) fn load_from(reader: &Reader, id: &str) -> Result<Story, Failure> {
-    let mut story = Story::default();
-    for stored in reader.iter(Seq(0)) {
-        let stored = stored.map_err(|error| trail::unreadable(&error))?;
-        // Looked for in the bytes first: most events are of other sessions.
-        if !contains(&stored.envelope, id) {
-            continue;
-        }
-        let mut view = stored.view();
-        if text(&view, "session_id") == id {
-            drop_outputs(&mut view);
-            story.add(view);
-        }
+pub(crate) fn load_from(reader: &Reader, index: Option<&Index>, id: &str) -> Result<Story, Failure> {
+    let query = filter::any_exactly(&["session_id"], &[id])?;
+    let (mut story, mut nothing) = (Story::default(), |_| {});
+    let options = Options { order: Order::Oldest, ..Options::default() };
+    for hit in trail::hits(reader, index, &query.into(), &options, &mut nothing)? {
+        let mut view = hit.map_err(|error| trail::unanswered(&error))?.view;
+        drop_outputs(&mut view);
+        story.add(view);
     }
     Ok(story)
-}
-
-fn contains(envelope: &[u8], id: &str) -> bool {
-    !id.is_empty() && envelope.windows(id.len()).any(|window| window == id.as_bytes())
 }
 
 fn drop_outputs(view: &mut Value) {

@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sealtrail_index::Options;
 use sealtrail_tlog::Seq;
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -25,9 +26,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) fn run(call: &mut Call, args: &Tail) -> Result<Exit, Failure> {
     let wanted = filter::wanted(&args.filter, args.query.as_deref(), Timestamp::now())?;
+    wanted.query()?;
     let mut trail = trail::open(call)?;
     let newest = newest(&trail, &wanted, args.lines)?;
-    access::note(call, &mut trail, &Access { command: "tail", query: &wanted.query.to_string(), count: newest.len() as u64 });
+    access::note(call, &mut trail, &Access { command: "tail", query: &wanted.search.to_string(), count: newest.len() as u64 });
     let mut rows = Rows::new(&call.screen, search::columns(&args.fields), call.zone.clone());
     if args.follow {
         rows = rows.flush_each();
@@ -46,12 +48,13 @@ pub(crate) fn run(call: &mut Call, args: &Tail) -> Result<Exit, Failure> {
 
 fn newest(trail: &Trail, wanted: &Wanted, lines: u64) -> Result<VecDeque<Value>, Failure> {
     let mut newest = VecDeque::new();
-    for stored in trail.reader.iter_back() {
+    let mut nothing = |_| {};
+    for hit in trail::hits(&trail.reader, Some(&trail.index), &wanted.search, &Options::default(), &mut nothing)? {
         if newest.len() as u64 == lines {
             break;
         }
-        let view = stored.map_err(|error| trail::unreadable(&error))?.view();
-        if wanted.matches(&view) {
+        let view = hit.map_err(|error| trail::unanswered(&error))?.view;
+        if wanted.shows(&view) {
             newest.push_front(view);
         }
     }
@@ -60,6 +63,7 @@ fn newest(trail: &Trail, wanted: &Wanted, lines: u64) -> Result<VecDeque<Value>,
 
 fn follow(call: &mut Call, trail: &mut Trail, wanted: &Wanted, rows: &mut Rows, next: &mut u64) -> Result<(), Failure> {
     let stop = interrupted()?;
+    let query = wanted.query()?;
     loop {
         match stop.recv_timeout(LOOK_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
@@ -70,7 +74,7 @@ fn follow(call: &mut Call, trail: &mut Trail, wanted: &Wanted, rows: &mut Rows, 
             let stored = stored.map_err(|error| trail::unreadable(&error))?;
             *next = stored.seq.0 + 1;
             let view = stored.view();
-            if wanted.matches(&view) {
+            if query.matches(&view) && wanted.shows(&view) {
                 rows.event(call.screen.out(), &view)?;
             }
         }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
+use sealtrail_index::{Options, Order};
 use sealtrail_ledger::read::Stored;
-use sealtrail_tlog::Seq;
 use serde_json::{Value, json};
 
 use crate::access;
@@ -12,6 +12,7 @@ use crate::cmd::session;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field::text;
+use crate::filter;
 use crate::run::Call;
 use crate::theme;
 use crate::trail::{self, Trail};
@@ -47,15 +48,14 @@ fn of_session(trail: &Trail, session: &str, view: &Value) -> Result<Chain, Failu
 fn related(trail: &Trail, target: &Stored, view: &Value) -> Result<Vec<Value>, Failure> {
     let names = ["audit_id", "parent_audit_id", "execution_id", "parent_execution", "request_id"];
     let ids: Vec<String> = names.iter().map(|name| text(view, name)).filter(|id| !id.is_empty()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let (query, mut nothing) = (filter::any_exactly(&names, &ids)?, |_| {});
+    let options = Options { order: Order::Oldest, ..Options::default() };
     let mut found = Vec::new();
-    for stored in trail.reader.iter(Seq(0)) {
-        let stored = stored.map_err(|error| trail::unreadable(&error))?;
-        if stored.seq == target.seq {
-            continue;
-        }
-        let other = stored.view();
-        if names.iter().any(|name| ids.contains(&text(&other, name))) {
-            found.push(other);
+    for hit in trail::hits(&trail.reader, Some(&trail.index), &query.into(), &options, &mut nothing)? {
+        let hit = hit.map_err(|error| trail::unanswered(&error))?;
+        if hit.seq != target.seq {
+            found.push(hit.view);
         }
     }
     Ok(found)
