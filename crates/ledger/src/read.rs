@@ -5,11 +5,13 @@
 mod active;
 pub(crate) mod blocks;
 mod cache;
+mod ids;
 mod iter;
 pub(crate) mod lines;
 pub(crate) mod parts;
 mod piece;
 pub(crate) mod segment;
+mod starts;
 pub(crate) mod wal;
 
 use std::path::{Path, PathBuf};
@@ -18,15 +20,15 @@ use std::sync::Arc;
 use sealtrail_disk::{Disk, DiskError};
 use sealtrail_event::{AuditId, SlotName};
 use sealtrail_tlog::{LeafHash, Seq, TreeSize, leaf_hash};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use iter::{Events, EventsBack, Picked};
 pub use lines::LinesError;
 
 use crate::line::{EnvelopeLine, LineError, LogInfo, Manifest, SlotLine};
 use active::Active;
-use blocks::Wanted;
 use cache::Cache;
+use ids::Wanted;
 use parts::Parts;
 use segment::{Decoded, Segment};
 
@@ -113,7 +115,10 @@ impl Stored {
 
     /// Returns the slots that the envelope commits to and that are gone.
     pub fn erased(&self) -> Vec<SlotName> {
-        let Ok(envelope) = EnvelopeLine::parse(&self.envelope) else { return Vec::new() };
+        EnvelopeLine::parse(&self.envelope).map_or_else(|_| Vec::new(), |envelope| self.erased_of(&envelope))
+    }
+
+    fn erased_of(&self, envelope: &EnvelopeLine<'_>) -> Vec<SlotName> {
         let gone = |name: &SlotName| !self.slots.iter().any(|slot| slot.name == *name);
         envelope.slots.iter().map(|slot| slot.name).filter(gone).collect()
     }
@@ -121,14 +126,14 @@ impl Stored {
     /// Returns the event as one JSON object: the envelope's members with every slot merged in, and `erased` with the names of the
     /// slots that are gone.
     pub fn view(&self) -> Value {
-        let mut envelope: Value = serde_json::from_slice(&self.envelope).unwrap_or_default();
-        if let Some(members) = envelope.as_object_mut() {
-            for name in ["v", "i", "s"] {
-                members.shift_remove(name);
-            }
-        }
+        let Ok(line) = EnvelopeLine::parse(&self.envelope) else { return Value::Object(Map::new()) };
+        let mut members = Vec::with_capacity(line.members.len() + 2);
+        members.push(b'{');
+        members.extend_from_slice(line.members);
+        members.push(b'}');
+        let envelope = serde_json::from_slice(&members).unwrap_or_else(|_| Value::Object(Map::new()));
         let mut view = sealtrail_event::view(envelope, self.slots.iter().map(|slot| slot.json.as_str()));
-        let erased = self.erased();
+        let erased = self.erased_of(&line);
         if let (false, Some(members)) = (erased.is_empty(), view.as_object_mut()) {
             members.insert("erased".to_owned(), erased.iter().map(|name| name.as_str()).collect());
         }
@@ -264,16 +269,16 @@ impl Reader {
         Picked::new(self, wanted.iter().copied())
     }
 
-    /// Finds an event by its id: an id of ours tells its time, and so where to look first; any other is looked for from the end.
+    /// Finds an event by its id: an id that tells its time tells where to look first; any other is looked for from the end.
     pub fn find(&self, id: &AuditId) -> Result<Option<Stored>, ReadError> {
+        let wanted = Wanted::of(id);
         let mut order: Vec<&Place> = self.places.iter().rev().collect();
-        if let Some(ms) = id.unix_ms() {
+        if let Some(ms) = wanted.unix_ms {
             // The first segment that ends after the id was made, then later ones (it may have waited in a spool), then the rest.
-            let wanted = i128::from(ms) * 1_000_000 - FIND_SLACK_NS;
-            let from = self.places.partition_point(|place| place.last_unix_ns().is_some_and(|last| last < wanted));
+            let since = i128::from(ms) * 1_000_000 - FIND_SLACK_NS;
+            let from = self.places.partition_point(|place| place.last_unix_ns().is_some_and(|last| last < since));
             order = self.places[from..].iter().chain(self.places[..from].iter().rev()).collect();
         }
-        let wanted = Wanted::of(id);
         for place in order {
             let found = match place {
                 Place::Sealed(manifest) => self.find_sealed(manifest, id, wanted)?,

@@ -65,7 +65,7 @@ fn copy_without(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: &Pa
     let mut output = Output::create(disk, new, manifest.compression)?;
     let (mut removed, mut bytes, mut values) = (0, 0, Vec::new());
     let mut starts = vec![0];
-    let last = (manifest.size - 1).saturating_sub(manifest.first) / BLOCK_EVENTS;
+    let last = manifest.size.saturating_sub(manifest.first + 1) / BLOCK_EVENTS;
     while let Some(line) = lines.peek().map_err(failed)? {
         let Ok(slot) = SlotLine::parse(line) else { return Err(EraseError::StillThere { path: path.to_owned() }) };
         if marker.covers(slot.seq, slot.name) {
@@ -97,10 +97,9 @@ fn start_blocks(output: &mut Output, starts: &mut Vec<u64>, at: u64) -> Result<(
 /// Returns the side file for the new slots: the old one with other places, or one made from the entries if it is not there.
 fn side_file(disk: &dyn Disk, layout: &Layout, manifest: &Manifest, made: &Made) -> Result<Vec<u8>, ReadError> {
     let entries = &manifest.files.entries;
-    if let Some((blocks, file)) = Blocks::open(disk, &layout.dir, manifest).filter(|(blocks, _)| blocks.is_of(entries))
-        && let Ok(Some(prints)) = blocks.prints(&*file)
-    {
-        return Ok(blocks.with_slots(&made.sum, &made.starts, &prints));
+    let known = Blocks::open(disk, &layout.dir, manifest);
+    if let Some(side) = known.and_then(|blocks| blocks.with_slots(entries, &made.sum, &made.starts)) {
+        return Ok(side);
     }
     Segment::open(disk, &layout.dir, manifest)?.side_file(entries, &made.sum, &made.starts)
 }

@@ -6,7 +6,7 @@ use sealtrail_disk::DiskFile;
 use sealtrail_event::AuditId;
 use sealtrail_tlog::Seq;
 
-use super::blocks::id_in;
+use super::ids::id_in;
 use super::wal::Batches;
 use super::{ReadError, Stored, StoredSlot};
 use crate::line::{EnvelopeLine, Line, Time};

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sealtrail_disk::Disk;
 
 use super::ReadError;
-use super::blocks::{Blocks, Span};
+use super::blocks::Blocks;
+use super::ids::Span;
 use super::segment::{Decoded, Segment};
 use crate::line::Manifest;
 
-/// 64 segments: 192 open files and 2 MiB of side files.
-const SEGMENTS_MAX: usize = 64;
+/// 100 segments: 300 open files of the 1,024 that a process usually may have, and 6 million events when segments are full.
+const SEGMENTS_MAX: usize = 100;
 /// 4 sets of buffers, as many as threads that usually read at once; each grows to what one block needs.
 const BUFFERS_MAX: usize = 4;
 
@@ -56,7 +57,7 @@ impl Cache {
     pub(super) fn span(&self, disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Option<Span> {
         let known = self.kept().spans.get(&manifest.first).copied();
         known.or_else(|| {
-            let span = Blocks::span(disk, dir, manifest)?;
+            let span = Blocks::open(disk, dir, manifest)?.span();
             self.kept().spans.insert(manifest.first, span);
             Some(span)
         })

@@ -28,11 +28,13 @@ enum Here {
 struct Walk<'a> {
     reader: &'a Reader,
     here: Option<Here>,
+    /// Whether neighbours follow, so that whole blocks are wanted.
+    whole: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(reader: &'a Reader) -> Self {
-        Self { reader, here: None }
+    fn new(reader: &'a Reader, whole: bool) -> Self {
+        Self { reader, here: None, whole }
     }
 
     /// Returns the event at `seq`, or nothing past the end.
@@ -40,7 +42,7 @@ impl<'a> Walk<'a> {
         if !self.is_here(seq) {
             self.leave();
             let Some(place) = self.reader.place_of(seq)? else { return Ok(None) };
-            self.here = Some(self.reader.enter(place, seq)?);
+            self.here = Some(self.reader.enter(place, seq, self.whole)?);
         }
         match &mut self.here {
             Some(Here::Sealed { segment, decoded, .. }) => segment.event(decoded, seq).map(Some),
@@ -77,16 +79,15 @@ impl Drop for Walk<'_> {
 }
 
 impl Reader {
-    fn enter(&self, place: &Place, seq: u64) -> Result<Here, ReadError> {
-        Ok(match place {
-            Place::Sealed(manifest) => Here::Sealed {
-                first: manifest.first,
-                size: manifest.size,
-                segment: self.cache.segment(&*self.disk, &self.dir, manifest)?,
-                decoded: Box::new(self.cache.buffers(key(manifest))),
-            },
-            Place::Active(active) => Here::Active { active: Arc::clone(active), batch: active.batch_of(seq)? },
-        })
+    fn enter(&self, place: &Place, seq: u64, whole: bool) -> Result<Here, ReadError> {
+        let manifest = match place {
+            Place::Sealed(manifest) => manifest,
+            Place::Active(active) => return Ok(Here::Active { active: Arc::clone(active), batch: active.batch_of(seq)? }),
+        };
+        let segment = self.cache.segment(&*self.disk, &self.dir, manifest)?;
+        let mut decoded = Box::new(self.cache.buffers(key(manifest)));
+        decoded.whole = whole;
+        Ok(Here::Sealed { first: manifest.first, size: manifest.size, segment, decoded })
     }
 }
 
@@ -99,7 +100,7 @@ pub struct Events<'a> {
 
 impl<'a> Events<'a> {
     pub(super) fn new(reader: &'a Reader, from: Seq) -> Self {
-        Self { walk: Walk::new(reader), next: from.0, failed: false }
+        Self { walk: Walk::new(reader, true), next: from.0, failed: false }
     }
 }
 
@@ -119,7 +120,7 @@ impl Iterator for Events<'_> {
 
 /// Events from the newest to the oldest; ends after the first error.
 ///
-/// Holds one block at a time: 64 events of a sealed segment, or one batch of the active one.
+/// Holds one block at a time: 32 events of a sealed segment, or one batch of the active one.
 pub struct EventsBack<'a> {
     walk: Walk<'a>,
     /// Everything from here on was returned or is in `block`.
@@ -130,7 +131,7 @@ pub struct EventsBack<'a> {
 
 impl<'a> EventsBack<'a> {
     pub(super) fn new(reader: &'a Reader, to: Seq) -> Self {
-        Self { walk: Walk::new(reader), to: to.0.min(reader.size().0), block: Vec::new(), failed: false }
+        Self { walk: Walk::new(reader, true), to: to.0.min(reader.size().0), block: Vec::new(), failed: false }
     }
 
     fn step(&mut self) -> Result<Option<Stored>, ReadError> {
@@ -141,7 +142,7 @@ impl<'a> EventsBack<'a> {
         // Enters the place of the last event; the block before it is read forward, as it is stored.
         let Some(event) = self.walk.event(last)? else { return Ok(None) };
         let from = match &self.walk.here {
-            Some(Here::Sealed { segment, .. }) => segment.block_before(self.to),
+            Some(Here::Sealed { segment, .. }) => segment.block_of(last),
             Some(Here::Active { batch, .. }) => batch.first().map_or(last, |first| first.seq.0),
             None => last,
         };
@@ -174,7 +175,7 @@ pub struct Picked<'a, I> {
 
 impl<'a, I> Picked<'a, I> {
     pub(super) fn new(reader: &'a Reader, wanted: I) -> Self {
-        Self { walk: Walk::new(reader), wanted }
+        Self { walk: Walk::new(reader, false), wanted }
     }
 }
 

@@ -10,20 +10,20 @@ use crate::line::{Compression, LINE_BYTES_MAX};
 
 /// 64 KiB: a block of ordinary events is read at once.
 const READ_BYTES: usize = 64 * 1024;
-/// 16 KiB: at most so much is decoded past the line that is wanted.
-const STEP_BYTES: usize = 16 * 1024;
+/// 2 to 64 KiB are decoded at a time, as much as leads to the wanted line if lines are of ordinary length.
+const STEP_BYTES: std::ops::RangeInclusive<usize> = 2 * 1024..=64 * 1024;
 /// 1 MiB: a block of ordinary events many times; of larger ones only what lies ahead is kept.
 const KEPT_BYTES: usize = 1024 * 1024;
 
 /// A place where reading can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Start {
-    /// Position of the first line there, or one before it.
-    pub(crate) seq: u64,
     /// Offset in the file.
     pub(crate) offset: u64,
     /// Offset of the next start: how far reading ahead makes sense.
     pub(crate) next: u64,
+    /// Plain bytes up to the end of what is wanted, by the average.
+    pub(crate) about: u64,
 }
 
 /// Why a piece cannot be read: the start is not one, or the file is damaged. Reading the file from its start tells which.
@@ -92,12 +92,22 @@ impl Piece {
         self.from = None;
     }
 
+    /// How much to decode in the next step.
+    fn step(&self) -> usize {
+        let about = self.from.map_or(0, |from| from.about);
+        let left = usize::try_from(about).unwrap_or(usize::MAX).saturating_sub(self.plain.len());
+        left.clamp(*STEP_BYTES.start(), *STEP_BYTES.end())
+    }
+
     /// Goes to a start, unless lines from `seq` on are here already.
     pub(crate) fn go(&mut self, start: Start, seq: u64) {
         let begun = self.lines.first().is_some_and(|line| line.seq < seq);
         let here = self.from.is_some_and(|from| from.offset == start.offset) && (begun || !self.dropped);
         let across = self.from.is_some() && begun && self.lines.last().is_some_and(|line| line.seq >= seq);
         if here || across {
+            if let Some(from) = &mut self.from {
+                from.about = from.about.max(start.about);
+            }
             return;
         }
         self.from = Some(start);
@@ -188,7 +198,7 @@ impl Piece {
     }
 
     fn read_plain(&mut self, file: &Arc<dyn DiskFile>) -> Result<bool, Unreadable> {
-        let room = self.room().min(STEP_BYTES);
+        let room = self.step();
         let old = self.plain.len();
         self.plain.resize(old + room, 0);
         let n = file.read_at(&mut self.plain[old..], self.offset)?;
@@ -205,9 +215,9 @@ impl Piece {
         if self.used == self.packed.len() && !self.fill(file)? {
             return Err(Unreadable);
         }
+        let (old, step) = (self.plain.len(), self.step());
+        self.plain.resize(old + step, 0);
         let Some(decoder) = &mut self.decoder else { return Err(Unreadable) };
-        let old = self.plain.len();
-        self.plain.resize(old + STEP_BYTES, 0);
         let (read, written) = (decoder.total_in(), decoder.total_out());
         let status = decoder.decompress(&self.packed[self.used..], &mut self.plain[old..], FlushDecompress::None);
         let (read, written) = (decoder.total_in() - read, decoder.total_out() - written);
