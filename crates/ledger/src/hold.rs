@@ -81,7 +81,7 @@ impl Ledger {
         self.own_event("ledger.release", json!({ "hold": hold }), content, stamp)
     }
 
-    /// Returns the holds in force. Reads every envelope of the log.
+    /// Returns the holds in force. Reads every envelope of the log, one at a time: in memory are a read buffer, the manifests and the holds.
     pub fn holds(&self) -> Result<Vec<Hold>, HoldsError> {
         holds(&*self.committer.disk, &self.committer.layout)
     }

@@ -4,6 +4,7 @@
 //! encoding again: literals are compared, numbers have no leading zero, base64 is canonical, times are printed back.
 //! No parser allocates in proportion to anything but its input, and none panics.
 
+mod base64;
 mod commit;
 mod event;
 mod state;
@@ -14,10 +15,8 @@ pub use event::{Commitment, Commitments, EnvelopeLine, LEDGER_EVENT, SLOT_LABEL,
 pub use state::{Compression, FileSum, HighWater, LogInfo, Manifest, ManifestFiles, PlainBytes};
 pub use time::Time;
 
-pub(crate) use event::{EnvelopeHead, slot_head};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+pub(crate) use base64::push_base64;
+pub(crate) use event::{EnvelopeHead, SlotParts, slot_head};
 
 /// 4,096 events: the largest batch.
 pub const BATCH_EVENTS_MAX: usize = 4_096;
@@ -146,6 +145,7 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline(always)]
     pub(crate) fn new(kind: Kind, bytes: &'a [u8], limit: usize) -> Result<Self, LineError> {
         if bytes.len() > limit {
             return Err(LineError::TooLong { kind, found: bytes.len(), limit });
@@ -153,34 +153,42 @@ impl<'a> Cursor<'a> {
         Ok(Self { kind, bytes, at: 0 })
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn error(&self, expected: &'static str) -> LineError {
         LineError::Expected { kind: self.kind, expected, at: self.at }
     }
 
+    #[inline(always)]
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
+    #[inline(always)]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// Takes `text` if it stands here.
+    #[inline(always)]
     pub(crate) fn take(&mut self, text: &str) -> bool {
         let here = self.rest().starts_with(text.as_bytes());
         self.at += if here { text.len() } else { 0 };
         here
     }
 
+    #[inline(always)]
     pub(crate) fn text(&mut self, text: &'static str) -> Result<(), LineError> {
         if self.take(text) { Ok(()) } else { Err(self.error(text)) }
     }
 
+    #[inline(always)]
     pub(crate) fn end(&self) -> Result<(), LineError> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("the end of the line")) }
     }
 
     /// Takes `n` bytes.
+    #[inline(always)]
     pub(crate) fn bytes(&mut self, n: usize, expected: &'static str) -> Result<&'a [u8], LineError> {
         let taken = self.rest().get(..n).ok_or_else(|| self.error(expected))?;
         self.at += n;
@@ -188,6 +196,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a decimal number without sign, leading zero or overflow.
+    #[inline(always)]
     pub(crate) fn number(&mut self) -> Result<u64, LineError> {
         let rest = self.rest();
         let (mut value, mut digits) = (0u64, 0);
@@ -206,9 +215,21 @@ impl<'a> Cursor<'a> {
     /// Takes the canonical base64 of exactly `N` bytes.
     pub(crate) fn base64<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], LineError> {
         let text = self.rest().get(..N.div_ceil(3) * 4).ok_or_else(|| self.error(expected))?;
-        let value = decode_base64(text).ok_or_else(|| self.error(expected))?;
+        let value = base64::decode(text).ok_or_else(|| self.error(expected))?;
         self.at += text.len();
         Ok(value)
+    }
+
+    /// Takes the canonical base64 of a hash, decoded where it is wanted; after an error `hash` holds anything.
+    #[inline(always)]
+    pub(crate) fn hash(&mut self, hash: &mut [u8; 32], expected: &'static str) -> Result<(), LineError> {
+        match self.rest().first_chunk::<44>() {
+            Some(text) if base64::decode_hash(text, hash) => {
+                self.at += text.len();
+                Ok(())
+            }
+            _ => Err(self.error(expected)),
+        }
     }
 
     /// Takes lower-case hex of exactly `N` bytes.
@@ -252,62 +273,12 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The value of each base64 character; 255 for any other byte.
-const BASE64: [u8; 256] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut table, mut at) = ([255; 256], 0);
-    while at < alphabet.len() {
-        table[alphabet[at] as usize] = at as u8;
-        at += 1;
-    }
-    table
-};
-
-/// Decodes the canonical base64 of exactly `N` bytes; three of these stand on every line, so no general decoder is asked.
-fn decode_base64<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let (mut out, mut bad) = ([0; N], 0);
-    let mut quads = text.chunks_exact(4);
-    let mut triples = out.chunks_exact_mut(3);
-    for (triple, quad) in triples.by_ref().zip(quads.by_ref()) {
-        let values = [quad[0], quad[1], quad[2], quad[3]].map(|byte| BASE64[usize::from(byte)]);
-        bad |= values[0] | values[1] | values[2] | values[3];
-        triple.copy_from_slice(&[values[0] << 2 | values[1] >> 4, values[1] << 4 | values[2] >> 2, values[2] << 6 | values[3]]);
-    }
-    // One or two bytes are left, with padding; the bits that they do not fill are zero in the canonical spelling.
-    let spare = match (triples.into_remainder(), quads.next()) {
-        ([], None) => 0,
-        ([last], Some([a, b, b'=', b'='])) => {
-            let values = [*a, *b].map(|byte| BASE64[usize::from(byte)]);
-            bad |= values[0] | values[1];
-            *last = values[0] << 2 | values[1] >> 4;
-            values[1] & 15
-        }
-        ([first, last], Some([a, b, c, b'='])) => {
-            let values = [*a, *b, *c].map(|byte| BASE64[usize::from(byte)]);
-            bad |= values[0] | values[1] | values[2];
-            (*first, *last) = (values[0] << 2 | values[1] >> 4, values[1] << 4 | values[2] >> 2);
-            values[2] & 3
-        }
-        _ => return None,
-    };
-    (bad < 64 && spare == 0).then_some(out)
-}
-
 fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     }
-}
-
-/// Appends the base64 of `bytes`.
-pub(crate) fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    // The room is exactly the encoded length, the only way this call can fail.
-    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
-    out.truncate(start + written);
 }
 
 /// Appends lower-case hex of `bytes`.

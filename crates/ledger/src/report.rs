@@ -1,10 +1,14 @@
 //! What a verification found: findings that say what, where and since when, and one sentence that can be quoted.
 
+mod kinds;
+
 use std::fmt;
 
 use sealtrail_tlog::{Root, TreeSize};
 
 use crate::line::Time;
+
+pub use kinds::KINDS;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +57,7 @@ pub struct Finding {
 
 impl Finding {
     pub(crate) fn new(severity: Severity, kind: &'static str, file: impl Into<String>, detail: impl Into<String>) -> Self {
+        debug_assert!(KINDS.binary_search(&kind).is_ok(), "{kind} is not in the list of kinds");
         Self { kind, severity, file: file.into(), seq: None, since: None, detail: detail.into() }
     }
 
@@ -134,6 +139,8 @@ pub struct Report {
     pub epochs: u64,
     /// Segments and active files read.
     pub parts: u64,
+    /// Uncompressed segments whose files were judged line by line and not by the SHA-256 in their manifests as well.
+    pub unhashed: u64,
     /// Slots lawfully erased, by the event that ordered it.
     pub erased: Vec<Erasure>,
     /// Size of the published checkpoint.
@@ -201,6 +208,10 @@ impl Report {
             Some(size) if size == self.size => facts += "; the published checkpoint covers all of them",
             Some(size) => facts += &format!("; the published checkpoint covers the first {size}", size = size.0),
             None => facts += "; no checkpoint is published yet",
+        }
+        if self.unhashed > 0 {
+            facts +=
+                &format!("; the files of {} uncompressed segments were judged line by line, not by their own hashes too", self.unhashed);
         }
         if !self.pinned {
             facts += "; the log key is the ledger's own word, since none was given from outside";

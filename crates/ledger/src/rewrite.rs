@@ -18,16 +18,18 @@ use crate::read::lines::{Lines, Source};
 use crate::read::segment::Segment;
 use crate::seal::{Output, SealError};
 
+/// 8 MiB: values that are kept in memory until they are looked for in quarantine; one more value may come on top.
+const VALUES_BYTES: usize = 8 * 1024 * 1024;
+
 /// Rewrites the slots of one segment; returns how many slots went. Nothing happens when none is there any more.
 pub(crate) fn rewrite(disk: &dyn Disk, layout: &Layout, marker: &mut Marker, mut manifest: Manifest) -> Result<u64, EraseError> {
     let path = layout.segment(manifest.first, "slots", manifest.compression.suffix());
     let new = PathBuf::from(format!("{}.new", path.display()));
-    let made = copy_without(disk, marker, &manifest, &path, &new)?;
+    let made = copy_without(disk, layout, marker, &manifest, &path, &new)?;
     let started = marker.done.iter().any(|done| done.first == manifest.first);
     if made.removed == 0 && (!started || made.sum == manifest.files.slots) {
         return Ok(disk.remove(&new).map(|()| 0)?);
     }
-    scrub(disk, &layout.quarantine_dir(), &made.values)?;
     if !started {
         let (old, new) = (hex(&manifest.files.slots.sha256), hex(&made.sum.sha256));
         marker.done.push(Rewritten { first: manifest.first, old, new, bytes: made.bytes });
@@ -52,18 +54,25 @@ struct Made {
     bytes: u64,
     /// Where the slots of each block start.
     starts: Vec<u64>,
-    /// What was removed, to be looked for in quarantine.
-    values: Vec<Vec<u8>>,
 }
 
-fn copy_without(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: &Path, new: &Path) -> Result<Made, EraseError> {
+/// Writes the slot file again without what is erased, which is blanked in quarantine too.
+fn copy_without(
+    disk: &dyn Disk,
+    layout: &Layout,
+    marker: &Marker,
+    manifest: &Manifest,
+    path: &Path,
+    new: &Path,
+) -> Result<Made, EraseError> {
     let failed = |source| EraseError::Lines { path: path.to_owned(), source };
     let rewritten = |source| EraseError::Rewrite { path: path.to_owned(), source };
-    let quarantine = path.parent().and_then(|seg| seg.parent()).map(|dir| dir.join("quarantine"));
-    let has_quarantine = quarantine.is_some_and(|dir| disk.list(&dir).is_ok_and(|names| !names.is_empty()));
+    let quarantine = layout.quarantine_dir();
+    let has_quarantine = disk.list(&quarantine).is_ok_and(|names| !names.is_empty());
     let mut lines = Lines::new(Source::new(disk.open(path, Open::Read)?, 0, manifest.compression, false));
     let mut output = Output::create(disk, new, manifest.compression)?;
-    let (mut removed, mut bytes, mut values) = (0, 0, Vec::new());
+    let (mut removed, mut bytes) = (0, 0);
+    let (mut values, mut values_bytes) = (Vec::new(), 0);
     let mut starts = vec![0];
     let last = manifest.size.saturating_sub(manifest.first + 1) / BLOCK_EVENTS;
     while let Some(line) = lines.peek().map_err(failed)? {
@@ -72,7 +81,12 @@ fn copy_without(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: &Pa
             removed += 1;
             bytes += line.len() as u64 + 1;
             if has_quarantine {
+                values_bytes += slot.value.len();
                 values.push(slot.value.to_vec());
+            }
+            if values_bytes >= VALUES_BYTES {
+                scrub(disk, &quarantine, &std::mem::take(&mut values))?;
+                values_bytes = 0;
             }
         } else {
             start_blocks(&mut output, &mut starts, (slot.seq.saturating_sub(manifest.first) / BLOCK_EVENTS).min(last))
@@ -81,9 +95,10 @@ fn copy_without(disk: &dyn Disk, marker: &Marker, manifest: &Manifest, path: &Pa
         }
         lines.advance();
     }
+    scrub(disk, &quarantine, &values)?;
     start_blocks(&mut output, &mut starts, last).map_err(rewritten)?;
     let (sum, plain) = output.finish().map_err(rewritten)?;
-    Ok(Made { sum, plain, removed, bytes, starts, values })
+    Ok(Made { sum, plain, removed, bytes, starts })
 }
 
 /// Starts the blocks up to and with block `at`.

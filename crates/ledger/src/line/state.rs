@@ -4,6 +4,8 @@ use super::{COMMIT_LINE_BYTES_MAX, Cursor, Kind, LineError, ORIGIN_BYTES_MAX, Ti
 
 /// 64 subtrees at most in a tree of fewer than 2^64 leaves.
 const FRONTIER_MAX: usize = 64;
+/// Before the CRC of a manifest.
+const CRC: &str = ",\"crc\":\"";
 /// A manifest: a frontier of 64 hashes, an escaped commit line, three file hashes and numbers.
 const MANIFEST_BYTES_MAX: usize = FRONTIER_MAX * 47 + 2 * COMMIT_LINE_BYTES_MAX + 2_048;
 /// A mark: a frontier of 64 hashes, two hashes, a file name and numbers.
@@ -188,7 +190,16 @@ impl Manifest {
         let slots = cursor.number()?;
         cursor.text(",\"commits\":")?;
         let commits = cursor.number()?;
-        cursor.text("}}")?;
+        cursor.text("}")?;
+        if compression == Compression::None {
+            let before = crc32c::crc32c(file.get(..cursor.at()).unwrap_or_default());
+            cursor.text(CRC)?;
+            if cursor.hex("8 hex digits")? != before.to_be_bytes() {
+                return Err(cursor.error("the CRC of what stands before it"));
+            }
+            cursor.text("\"")?;
+        }
+        cursor.text("}")?;
         cursor.end()?;
         let plain = PlainBytes { entries, slots, commits };
         Ok(Self { first, size, first_t, last_t, chain, frontier, commit, compression, files, plain })
@@ -216,7 +227,14 @@ impl Manifest {
         out.extend_from_slice(b",\"commits\":");
         push_sum(&mut out, &self.files.commits);
         let PlainBytes { entries, slots, commits } = self.plain;
-        out.extend_from_slice(format!("}},\"plain\":{{\"entries\":{entries},\"slots\":{slots},\"commits\":{commits}}}}}\n").as_bytes());
+        out.extend_from_slice(format!("}},\"plain\":{{\"entries\":{entries},\"slots\":{slots},\"commits\":{commits}}}").as_bytes());
+        if self.compression == Compression::None {
+            let before = crc32c::crc32c(&out);
+            out.extend_from_slice(CRC.as_bytes());
+            push_hex(&mut out, &before.to_be_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b"}\n");
         out
     }
 }

@@ -8,7 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use sealtrail_disk::{DiskFile, FileReader};
 use sealtrail_tlog::LeafHash;
 
-use crate::line::{Compression, LINE_BYTES_MAX};
+use crate::line::{Compression, LINE_BYTES_MAX, SLOT_LABEL, SlotParts};
 
 /// 256 KiB stays in a core's cache between the copy from the page cache and the hashing.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -162,13 +162,18 @@ impl<R: Read> Lines<R> {
         Some(LeafHash(sha256(line)))
     }
 
-    /// Returns the hash of `prefix` and the last `value` bytes before the closing brace of the line that [`Lines::peek`] returned. The
-    /// prefix overwrites what stands before those bytes: the line cannot be parsed again.
-    pub(crate) fn hash_tail(&mut self, prefix: &[u8], value: usize) -> Option<[u8; 32]> {
-        let close = (self.begin + self.line?).checked_sub(1)?;
-        let start = close.checked_sub(value)?.checked_sub(prefix.len()).filter(|start| *start >= self.begin)?;
-        self.buffer[start..start + prefix.len()].copy_from_slice(prefix);
-        Some(sha256(&self.buffer[start..close]))
+    /// Returns the commitment to the slot line that [`Lines::ensure`] found. What is hashed before the value overwrites what stands
+    /// before it: the line cannot be parsed again.
+    #[inline]
+    pub(crate) fn commitment(&mut self, slot: &SlotParts) -> Option<[u8; 32]> {
+        const PREFIX: usize = SLOT_LABEL.len() + 16;
+        let line = self.buffer.get_mut(self.begin..self.begin + self.line?)?;
+        let close = line.len().checked_sub(1)?;
+        let hashed = line.get_mut(close.checked_sub(slot.bytes + PREFIX)?..close)?;
+        let (label, rest) = hashed.split_first_chunk_mut::<{ SLOT_LABEL.len() }>()?;
+        label.copy_from_slice(SLOT_LABEL.as_bytes());
+        rest.first_chunk_mut::<16>()?.copy_from_slice(&slot.salt.to_be_bytes());
+        Some(sha256(hashed))
     }
 
     /// Moves on to the line after the one that [`Lines::peek`] returned.

@@ -13,6 +13,7 @@ use super::own::{Own, Says};
 use super::plan::{self, Job, Kind, Plan};
 use super::published::Published;
 use super::{Context, Progress, Start, quick, signatures, threads, warn};
+use crate::line::Compression;
 use crate::report::{Finding, Report};
 
 /// Recomputes every part and fills the report.
@@ -61,6 +62,8 @@ pub(super) fn run(
     judge_published(ctx, &jobs, &parts, published, &mut findings);
     report.epochs = keys.count();
     report.erased = erasures.taken();
+    let plain = |job: &&Job| matches!(&job.kind, Kind::Sealed(manifest) if manifest.compression == Compression::None);
+    report.unhashed = if ctx.file_hashes { 0 } else { jobs.iter().filter(plain).count() as u64 };
     fill(ctx, parts, report, findings);
 }
 
@@ -158,7 +161,7 @@ fn judge_rewritten(jobs: &[Job], parts: &[Part], findings: &mut Vec<Finding>) {
 
 /// Compares event 0 with `log.json`.
 fn judge_created(ctx: &Context<'_>, parts: &[Part], findings: &mut Vec<Finding>) {
-    let fail = |detail: &str| Finding::fail("created-differs", "log.json", detail).at(0);
+    let differs = |detail: &str| Finding::fail("created-differs", "log.json", detail).at(0);
     let created = parts.first().and_then(|part| part.own.first()).filter(|own| own.seq == 0);
     let Some(Says::Created { log, timestamp, hmac, .. }) = created.map(|own| &own.says) else {
         findings.push(
@@ -168,10 +171,10 @@ fn judge_created(ctx: &Context<'_>, parts: &[Part], findings: &mut Vec<Finding>)
     };
     let said = ctx.log;
     if [&said.origin, &said.log_id, &said.vkey] != [&log[0], &log[1], &log[2]] || said.hmac != *hmac {
-        findings.push(fail("origin, log id, key or hmac are not those of event 0"));
+        findings.push(differs("origin, log id, key or hmac are not those of event 0"));
     }
     if said.created.to_string() != *timestamp {
-        findings.push(fail("the time of creation is not that of event 0"));
+        findings.push(differs("the time of creation is not that of event 0"));
     }
 }
 

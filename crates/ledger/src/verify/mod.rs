@@ -35,7 +35,7 @@ use published::{Published, chain_of};
 use tiles::TileFiles;
 
 /// What to check and against what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct VerifyOptions {
     /// Threads; 0 takes as many as the machine has.
     pub threads: usize,
@@ -47,15 +47,9 @@ pub struct VerifyOptions {
     pub quick: bool,
     /// Checkpoints of this log that were kept elsewhere: a ledger that lost or replaced what they cover fails.
     pub known: Vec<String>,
-    /// Whether to compare the SHA-256 of uncompressed segment files with their manifests too. Every byte of them is checked anyway;
-    /// without this, only damage of the manifest's own two hashes goes unnoticed.
+    /// Whether to compare the SHA-256 of the uncompressed entries and slots of segments with their manifests too. Every byte of those files is
+    /// judged by what it says anyway, so this adds only one thing: it finds a manifest whose hash and CRC were both replaced.
     pub file_hashes: bool,
-}
-
-impl Default for VerifyOptions {
-    fn default() -> Self {
-        Self { threads: 0, vkey: None, mac_key: None, quick: false, known: Vec::new(), file_hashes: true }
-    }
 }
 
 /// How far a verification is.

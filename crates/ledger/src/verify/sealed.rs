@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sealtrail_disk::{DiskFile, Open};
 
 use super::fold::{Fold, Part};
-use super::slots::{Found, SlotCheck, prefix};
+use super::slots::{Found, SlotCheck};
 use super::{Context, Start};
-use crate::line::{CommitLine, Compression, EnvelopeHead, FileSum, Kind, Line, MacLine, Manifest, SlotLine, Time};
+use crate::line::{CommitLine, Compression, EnvelopeHead, FileSum, Kind, Line, MacLine, Manifest, SlotLine, SlotParts, Time};
 use crate::read::lines::{Lines, LinesError, Source};
 use crate::read::parts::sealed_path;
 use crate::report::Finding;
@@ -19,7 +19,7 @@ pub(super) fn verify(ctx: &Context<'_>, manifest: &Manifest, stated: bool, start
     let path = |what| sealed_path(manifest.first, what, manifest.compression);
     let [entries, slots, commits] = ["entries", "slots", "commits"].map(path);
     let mut fold = Fold::new(ctx, entries.clone(), commits.clone(), start);
-    // Every byte of an uncompressed file is judged by what it says; its hash only tells about the manifest.
+    // Every byte of an uncompressed file is judged by what it says. Of gzip members many spell the same lines, so there the hash counts.
     let hashed = ctx.file_hashes || manifest.compression == Compression::Gzip;
     let entries = Feed::open(ctx, entries, manifest.compression, hashed, &mut fold);
     let slots = Feed::open(ctx, slots, manifest.compression, hashed, &mut fold);
@@ -91,8 +91,9 @@ impl Feed {
         }
     }
 
-    fn hash_tail(&mut self, prefix: &[u8], value: usize) -> Option<[u8; 32]> {
-        self.lines.as_mut()?.hash_tail(prefix, value)
+    #[inline]
+    fn commitment(&mut self, slot: &SlotParts) -> Option<[u8; 32]> {
+        self.lines.as_mut()?.commitment(slot)
     }
 
     fn advance(&mut self) {
@@ -231,6 +232,7 @@ impl Segment<'_, '_> {
             match parsed {
                 Ok(parsed) if parsed.seq == seq => {
                     fold.envelope(line, Some(parsed));
+                    check.begin(seq);
                     entries.take_leaf(fold);
                     return true;
                 }
@@ -243,6 +245,7 @@ impl Segment<'_, '_> {
                 }
                 Err(error) => {
                     check.wanted.clear();
+                    check.begin(seq);
                     fold.add(Finding::fail("event-damaged", path.clone(), error.to_string()).at(seq));
                     fold.batch_whole = false;
                     fold.envelope(line, None);
@@ -260,20 +263,22 @@ impl Segment<'_, '_> {
             fold.batch_whole &= check.wanted.nth(0).is_none();
             return;
         }
-        check.begin(seq);
-        while let Some(line) = slots.peek(fold).filter(|line| !check.is_over(line)) {
-            let parsed = check.expected(line).map_or_else(|| SlotLine::parse(line), Ok);
-            match parsed {
-                Ok(slot) if slot.seq > seq => break,
-                Ok(slot) => {
-                    let (length, seq, name, bytes, salt) = (line.len(), slot.seq, slot.name, slot.value.len(), slot.salt);
-                    if let Some(hash) = slots.hash_tail(&prefix(&salt), bytes) {
-                        check.slot(fold, &Found { seq, name, bytes, hash }, length);
-                    }
+        while let Some(line) = slots.peek(fold) {
+            let length = line.len();
+            if let Some(slot) = check.parts(line) {
+                if let Some(hash) = slots.commitment(&slot) {
+                    check.slot(fold, &Found { seq, name: slot.name, bytes: slot.bytes, hash }, length);
                 }
-                Err(error) => {
-                    fold.batch_whole = false;
-                    fold.add(Finding::fail("slot-damaged", path.clone(), error.to_string()).at(seq));
+            } else if check.is_over(line) {
+                break;
+            } else {
+                match SlotLine::parse(line) {
+                    Ok(slot) if slot.seq > seq => break,
+                    Ok(slot) => check.slot(fold, &Found::of(&slot), length),
+                    Err(error) => {
+                        fold.batch_whole = false;
+                        fold.add(Finding::fail("slot-damaged", path.clone(), error.to_string()).at(seq));
+                    }
                 }
             }
             slots.advance();

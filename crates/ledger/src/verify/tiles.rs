@@ -36,12 +36,12 @@ impl TileFiles {
     fn walk(&mut self, disk: &dyn Disk, dir: &Path, below: &str, depth: usize) -> Result<(), DiskError> {
         for name in names(disk, &dir.join(below))? {
             let path = format!("{below}/{name}");
-            // Level, at most seven groups of an index, and a width.
-            let folder = depth < 9 && disk.size(&dir.join(&path))?.is_none();
+            // Only what is not named like a tile is looked at: there are 256 times as many tiles as folders.
             match Tile::parse(&path) {
-                Ok(tile) if !folder => self.found(&tile, path),
-                _ if folder => self.walk(disk, dir, &path, depth + 1)?,
-                _ => self.unknown.push(path),
+                Ok(tile) => self.found(&tile, path),
+                // Level, at most seven groups of an index, and a width.
+                Err(_) if depth < 9 && disk.size(&dir.join(&path))?.is_none() => self.walk(disk, dir, &path, depth + 1)?,
+                Err(_) => self.unknown.push(path),
             }
         }
         Ok(())
@@ -106,24 +106,37 @@ pub(super) struct Fragments {
 impl Fragments {
     /// Takes leaf hashes, the first of which is event `first`.
     pub(super) fn leaves(&mut self, ctx: &Context<'_>, first: u64, leaves: &[LeafHash], findings: &mut Vec<Finding>) {
-        for (leaf, seq) in leaves.iter().zip(first..) {
-            self.push(ctx, 0, seq, &leaf.0, findings);
+        let (mut at, mut rest) = (first, leaves);
+        while !rest.is_empty() {
+            let room = 256 - (at % 256) as usize;
+            let (tile, later) = rest.split_at(room.min(rest.len()));
+            self.extend(ctx, 0, at, tile.iter().map(|leaf| &leaf.0), findings);
+            (at, rest) = (at + tile.len() as u64, later);
         }
     }
 
     /// Takes hashes of higher tile levels.
     pub(super) fn nodes(&mut self, ctx: &Context<'_>, nodes: &[(NodeId, NodeHash)], findings: &mut Vec<Finding>) {
         for (id, hash) in nodes {
-            self.push(ctx, id.level / 8, id.index, &hash.0, findings);
+            self.extend(ctx, id.level / 8, id.index, std::iter::once(&hash.0), findings);
         }
     }
 
-    fn push(&mut self, ctx: &Context<'_>, level: u8, at: u64, hash: &[u8; 32], findings: &mut Vec<Finding>) {
+    /// Takes consecutive hashes that lie in one tile; the one that fills it is the last.
+    fn extend<'h>(
+        &mut self,
+        ctx: &Context<'_>,
+        level: u8,
+        at: u64,
+        hashes: impl ExactSizeIterator<Item = &'h [u8; 32]>,
+        findings: &mut Vec<Finding>,
+    ) {
         let Some(slot) = self.levels.get_mut(usize::from(level)) else { return };
         let fragment =
             slot.get_or_insert_with(|| Fragment { index: at / 256, from: (at % 256) as usize, hashes: Vec::with_capacity(256 * 32) });
-        fragment.hashes.extend_from_slice(hash);
-        if at % 256 == 255
+        let last = at % 256 + hashes.len() as u64;
+        hashes.for_each(|hash| fragment.hashes.extend_from_slice(hash));
+        if last == 256
             && let Some(fragment) = slot.take()
         {
             fragment.compare(ctx, level, findings);

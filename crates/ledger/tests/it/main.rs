@@ -16,6 +16,7 @@ mod crash_torn;
 mod read_line;
 mod read_prove;
 mod read_reader;
+mod verify_findings;
 mod verify_golden;
 mod write_basics;
 mod write_erase;
