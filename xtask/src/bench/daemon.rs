@@ -41,6 +41,15 @@ impl Daemon {
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
+
+    /// Returns the CPU it has used, in the kernel's ticks (hundredths of a second).
+    pub(crate) fn cpu_ticks(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/stat", self.pid());
+        let stat = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th word after it.
+        let words = stat.rsplit_once(')').map_or("", |(_, words)| words).split_whitespace();
+        Ok(words.skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum())
+    }
 }
 
 impl Drop for Daemon {

@@ -23,6 +23,10 @@ const STEP_NS: u64 = 900 * 1_000_000_000;
 const ROUNDS: usize = 15;
 /// The last batch again, the announced key (file and folder), the first batch, the key's new name.
 const OPENING_SYNCS: u64 = 5;
+/// An hour of rounds of five seconds.
+const CATCH_UP_ROUNDS_MAX: usize = 720;
+/// Five hundredths of a second of CPU in five seconds: its timers and nothing else.
+const IDLE_TICKS: u64 = 5;
 
 /// Fills a trail of `events` events under `target/`, or takes the one that an earlier run left there, and measures it.
 pub(crate) fn run(bin: &Path, target: &Path, events: u64) -> Result<(), String> {
@@ -37,13 +41,30 @@ pub(crate) fn run(bin: &Path, target: &Path, events: u64) -> Result<(), String> 
     let daemon = Daemon::start(bin, &home)?;
     let started = command.elapsed();
     println!("{:<58} {:>12.1} ms        (printed)", "`sealtrail daemon`, from its start to its socket", started.as_secs_f64() * 1000.0);
-    // Past its first rounds: publishing, the spool, the clients.
-    let (_never, wait) = sync_channel::<()>(0);
-    let _ = wait.recv_timeout(Duration::from_secs(5));
-    for (name, what) in [("VmRSS:", "memory of the daemon (resident)"), ("VmHWM:", "memory of the daemon (highest since its start)")] {
-        println!("{what:<58} {:>12.1} MB        target < 100 MB", memory(&daemon, name)?);
-    }
+    wait_until_idle(&daemon)?;
+    let idle = memory(&daemon, "VmRSS:")?;
+    println!("{:<58} {idle:>12.1} MB        target < 100 MB", "memory of the daemon, with nothing left to do");
+    let highest = memory(&daemon, "VmHWM:")?;
+    println!("{:<58} {highest:>12.1} MB        (printed)", "  highest since its start, while its index caught up");
+    println!("{:<58} {:>12.1} MB        (printed)", "  size of the index on disk", size_of(&home.join("index")) as f64 / 1e6);
     Ok(())
+}
+
+/// Waits until the daemon has used no CPU worth naming for 40 seconds: its index has caught up and given its memory back.
+fn wait_until_idle(daemon: &Daemon) -> Result<(), String> {
+    // Nothing is ever sent: receiving with a timeout is the wait.
+    let (_sender, never) = sync_channel::<()>(0);
+    let (mut before, mut quiet) = (daemon.cpu_ticks()?, 0);
+    for _ in 0..CATCH_UP_ROUNDS_MAX {
+        let _ = never.recv_timeout(Duration::from_secs(5));
+        let now = daemon.cpu_ticks()?;
+        quiet = if now - before <= IDLE_TICKS { quiet + 1 } else { 0 };
+        before = now;
+        if quiet == 8 {
+            return Ok(());
+        }
+    }
+    Err("the daemon was still busy after an hour".to_owned())
 }
 
 /// Opens for writing again and again, each time beside as many bare writes and syncs as an opening makes.
