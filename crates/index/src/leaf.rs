@@ -61,6 +61,11 @@ impl FieldLeaf {
         }
     }
 
+    /// Whether the test asks for texts as they are.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.exact.is_some()
+    }
+
     pub(crate) fn rank(&self) -> u8 {
         match (&self.exact, &self.test) {
             (Some(_), _) => 0,

@@ -17,6 +17,7 @@ mod class;
 mod differential;
 mod doc;
 mod error;
+mod explain;
 mod extract;
 mod found;
 mod grams;
@@ -45,6 +46,7 @@ mod time;
 mod values;
 
 pub use error::IndexError;
+pub use explain::{By, Explain, ExplainCondition, ExplainQuery, explain};
 pub use hits::Hits;
 pub use index::{Index, Stats};
 pub use indexer::{Fed, Indexer, IndexerOptions};

@@ -71,7 +71,6 @@ impl World {
         }
     }
 
-    #[allow(dead_code, reason = "used by the tests of erasure, which follow")]
     /// Erases slots of a range of events.
     pub(crate) fn erase(&mut self, first: u64, last: u64, slots: &[SlotName]) {
         self.ms += 1_000;
@@ -114,5 +113,18 @@ pub(crate) fn try_events(reader: &Reader, index: Option<&Index>, search: &str, o
     match run(reader, index, &search, options, &mut |_| ())? {
         Answer::Events(hits) => hits.collect(),
         Answer::Table(_) | Answer::Matches(_) => panic!("{search} is no list of events"),
+    }
+}
+
+/// Copies a folder as it is; what goes away meanwhile is not copied.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            drop(std::fs::copy(entry.path(), to));
+        }
     }
 }

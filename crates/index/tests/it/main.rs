@@ -1,6 +1,9 @@
 //! The index beside a ledger.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod crash;
+mod erase;
+mod explain;
 mod kit;
 #[path = "../../src/random.rs"]
 mod random;
