@@ -7,6 +7,8 @@ In each round the same scripted session is played once with every recorder, in t
 hits all alike; what a recorder adds is its time less that of the session without hooks of the same round. All recorders
 hook the same events, in the same form. `per call` is the time from the first to the last request to the API, divided by
 the calls; `session` is the life of the client's process. Medians, and the smallest and largest in brackets.
+
+On a machine with other work, start it under `chrt -r 20`: then that work does not stand in its way. The result says so.
 """
 import argparse
 import json
@@ -69,13 +71,16 @@ def start_daemon(home, binaries):
     return daemon
 
 
+def python_events(folder):
+    return [json.loads(line)["event"] for line in (folder / "recorded.jsonl").read_text().splitlines()]
+
+
 def recorded(mode, folder, binaries):
     """Returns how many of the calls the recorder has: a recorder that records nothing is fast."""
     if mode in ("none", "true"):
         return CALLS
     if mode == "python":
-        events = [json.loads(line)["event"] for line in (folder / "recorded.jsonl").read_text().splitlines()]
-        return sum(event["hook_event_name"] == "PostToolUse" for event in events)
+        return sum(event["hook_event_name"] == "PostToolUse" for event in python_events(folder))
     found = run([binaries / "sealtrail", "--home", folder / "trail", "search", "--all", "-o", "ndjson"])
     return sum(json.loads(line).get("phase") == "outcome" for line in found.splitlines())
 
@@ -109,6 +114,7 @@ def machine(folder):
         "cpu": field("/proc/cpuinfo", "model name"), "cores": os.cpu_count(), "memory": field("/proc/meminfo", "MemTotal"),
         "kernel": platform.release(), "file_system": run(["stat", "-f", "-c", "%T", folder]).strip(),
         "load_before": os.getloadavg()[0], "python": platform.python_version(),
+        "scheduling": "real time" if os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO) else "usual",
     }
 
 
@@ -116,22 +122,27 @@ def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}..{max(values):.{digits}f})"
 
 
-def added(samples, mode, which):
-    return [ours[which] - none[which] for ours, none in zip(samples[mode], samples["none"])]
+def added(samples, mode, which, beside="none"):
+    return [ours[which] - none[which] for ours, none in zip(samples[mode], samples[beside])]
 
 
-def report(samples, rounds):
-    print(f"{CALLS} Bash calls of the real client, {rounds} rounds in turn, milliseconds")
+def ratio(samples, mode, which, beside="none"):
+    """Returns how many times more python3 adds."""
+    theirs, ours = (statistics.median(added(samples, name, which, beside)) for name in ("python", mode))
+    return f"{theirs / ours:.1f}x" if ours > 0 else "ours costs nothing measurable"
+
+
+def report(samples, rounds, hooks, about):
+    print(f"{CALLS} Bash calls of the real client, {hooks} hooks a session, {rounds} rounds in turn, milliseconds; "
+          f"{about['scheduling']} scheduling, load {about['load_before']:.1f} before")
     print(f"{'':<42}{'per call':>24}{'added per call':>24}{'session':>24}{'added per session':>26}")
     for mode, name in MODES.items():
         calls, whole = zip(*samples[mode])
         print(f"{name:<42}{spread(calls, 1):>24}{spread(added(samples, mode, 0), 1):>24}"
               f"{spread(whole, 0):>24}{spread(added(samples, mode, 1), 0):>26}")
-    python = statistics.median(added(samples, "python", 0)), statistics.median(added(samples, "python", 1))
     for mode in ("daemon", "spool"):
-        ours = statistics.median(added(samples, mode, 0)), statistics.median(added(samples, mode, 1))
-        ratios = [f"{theirs / own:.1f}x" if own > 0 else "no measurable cost" for theirs, own in zip(python, ours)]
-        print(f"python3 adds, beside {MODES[mode]}: {ratios[0]} per call, {ratios[1]} per session")
+        print(f"python3 beside {MODES[mode]}: adds {ratio(samples, mode, 0)} per call, {ratio(samples, mode, 1)} per session; "
+              f"above hooks that do nothing {ratio(samples, mode, 0, 'true')} and {ratio(samples, mode, 1, 'true')}")
 
 
 def main():
@@ -150,12 +161,13 @@ def main():
         for mode in MODES:
             samples[mode].append(session(mode, folder / mode, options))
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-    report(samples, options.rounds)
+    hooks = len(python_events(folder / "python"))
+    report(samples, options.rounds, hooks, about)
     file = options.json or ROOT / "bench/results" / time.strftime("%Y-%m-%d-session.json", time.gmtime())
     fields = ("ms_per_call", "ms_per_session")
     raw = {mode: [dict(zip(fields, sample)) for sample in samples[mode]] for mode in MODES}
     client = (pathlib.Path(options.prefix) / ".claude-code-version").read_text().strip()
-    file.write_text(json.dumps({"machine": about, "client": client, "calls": CALLS, "samples": raw}, indent=1) + "\n")
+    file.write_text(json.dumps({"machine": about, "client": client, "calls": CALLS, "hooks": hooks, "samples": raw}, indent=1) + "\n")
     return 0
 
 
