@@ -141,7 +141,10 @@ fn a_crash_while_forgetting_is_made_good() {
         std::fs::write(crashed.join("forget.json"), &note).unwrap();
         let old = "p000000000000-0001";
         match step {
-            1 => drop(indexer_without_note(&crashed, &world, &note)),
+            1 => {
+                die_before_the_rebuild(&crashed, &world);
+                assert!(!found_in_files(&crashed, "quolibet").is_empty() && crashed.join("forget.json").exists());
+            }
             2 => copy(&crashed.join(old), &crashed.join("p000000000000-0002.new")),
             3 => copy(&folder.join("p000000000000-0002"), &crashed.join("p000000000000-0002")),
             _ => {}
@@ -156,8 +159,12 @@ fn a_crash_while_forgetting_is_made_good() {
     }
 }
 
-/// Feeds what came after the erasure, and then puts the partition of before and the note back, as if the process had died before the rebuild.
-fn indexer_without_note(dir: &Path, world: &World, note: &str) {
-    indexer(dir, &world.reader()).feed(&world.reader(), 1_000).unwrap();
-    std::fs::write(dir.join("forget.json"), note).unwrap();
+/// Feeds what came after the erasure and fails before the partition is made anew: a file lies where its folder must be.
+fn die_before_the_rebuild(dir: &Path, world: &World) {
+    let mut writer = indexer(dir, &world.reader());
+    let way = dir.join("p000000000000-0002.new");
+    std::fs::write(&way, "").unwrap();
+    assert!(writer.feed(&world.reader(), 1_000).is_err());
+    assert_eq!(writer.indexed_to(), world.reader().size().0);
+    std::fs::remove_file(way).unwrap();
 }
