@@ -37,6 +37,8 @@ pub(crate) fn run(bin: &Path, target: &Path, events: u64) -> Result<(), String> 
     super::take_precedence();
     println!("{}", fs::read_to_string(home.join("filled")).unwrap_or_default().trim_end());
     opening(&home)?;
+    // Memory needs no precedence, and an index that catches up would keep everybody else waiting.
+    super::give_way();
     let command = Instant::now();
     let daemon = Daemon::start(bin, &home)?;
     let started = command.elapsed();

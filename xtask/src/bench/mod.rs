@@ -2,6 +2,7 @@
 
 mod append;
 mod daemon;
+mod find;
 mod hook;
 mod large;
 mod load;
@@ -13,7 +14,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const NAMES: &str = "append, verify, hook, large [EVENTS], session";
+const NAMES: &str = "append, verify, hook, large [EVENTS], find [EVENTS], session";
 
 /// Builds in release mode, measures in that build, and keeps what was printed under `bench/results/`.
 pub(crate) fn start(root: &Path, words: &[String]) -> Result<(), String> {
@@ -69,6 +70,7 @@ pub(crate) fn measure(root: &Path, words: &[String]) -> Result<(), String> {
         Some("append") => append::run(scratch.path()),
         Some("verify") => verify::run(scratch.path()),
         Some("hook") => hook::run(root, &release(root), scratch.path()),
+        Some("find") => find::run(root, words.get(1).and_then(|n| n.parse().ok()).unwrap_or(10_000_000)),
         Some("large") => large::run(&release(root), &target, words.get(1).and_then(|n| n.parse().ok()).unwrap_or(10_000_000)),
         other => Err(format!("no benchmark {other:?}: one of {NAMES}")),
     }
@@ -79,6 +81,11 @@ fn take_precedence() {
     if rustix::process::setpriority_process(None, -20).is_ok() {
         println!("priority -20 for everything measured");
     }
+}
+
+/// Takes [`take_precedence`] back, as far as it was given.
+fn give_way() {
+    let _ = rustix::process::setpriority_process(None, 0);
 }
 
 fn release(root: &Path) -> PathBuf {

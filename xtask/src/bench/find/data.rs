@@ -37,6 +37,10 @@ impl Data {
         self.folder.join("ledger")
     }
 
+    pub(crate) fn index(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
     /// Returns what the queries look for.
     pub(crate) fn plan(&self) -> Result<Value, String> {
         let text = std::fs::read(self.plan_file()).map_err(|error| format!("cannot read the plan: {error}"))?;
