@@ -18,6 +18,8 @@ const EPOCH_NS_MAX: u64 = 600 * 1_000_000_000;
 const CLOCK_STEP_MS: u64 = 1_000;
 /// 4 KiB: room in a batch for the events the ledger adds by itself (a clock step and an epoch, each under 1.5 KiB).
 const OWN_BYTES: usize = 4 * 1024;
+/// 8 KiB: a batch of a few usual events fits without growing.
+const BUFFER_BYTES: usize = 8 * 1024;
 /// Buffers kept for the next batches: one being built, one being synced.
 const BUFFERS: usize = 2;
 
@@ -199,7 +201,7 @@ impl Builder {
         self.shake_salts(extra.own.iter().chain(events).map(|event| event.slots.len()).sum());
 
         let first = self.head.size();
-        let buffer = self.buffers.lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default();
+        let buffer = self.buffers.lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));
         let mut draft = Draft::new(self.head.clone(), buffer, &mut self.scratch);
         let mut salts = &self.salts[..];
         let own_only = events.is_empty();
