@@ -180,16 +180,18 @@ def parse_one_line(data, what):
 
 
 def gunzip(data, what):
-    """Every member, and nothing after the last one."""
-    out = []
-    while data:
+    """Every member, and nothing after the last one. In pieces, because what follows a member is copied when it ends."""
+    out, at = [], 0
+    while at < len(data):
         member = zlib.decompressobj(31)
-        try:
-            out.append(member.decompress(data))
-        except zlib.error as error:
-            raise Failed(f"{what} is not gzip: {error}") from None
+        while not member.eof and at < len(data):
+            piece = data[at:at + 65536]
+            try:
+                out.append(member.decompress(piece))
+            except zlib.error as error:
+                raise Failed(f"{what} is not gzip: {error}") from None
+            at += len(piece) - len(member.unused_data)
         require(member.eof, f"{what} ends inside a gzip member")
-        data = member.unused_data
     return b"".join(out)
 
 
@@ -553,6 +555,9 @@ def segment(ledger, first, name):
     manifest = parse_one_line(read(ledger.folder, "seg", name), f"seg/{name}")
     require(first == len(ledger.leaves) == manifest["first"], f"seg/{name} does not begin at entry {len(ledger.leaves)}")
     gz = manifest["compression"] == "gzip"
+    if not gz:
+        before, crc = read(ledger.folder, "seg", name)[:-2].rsplit(b',"crc":', 1) if "crc" in manifest else (b"", b"")
+        require(crc == b'"%08x"' % crc32c(before), f"seg/{name} has another CRC")
     lines = {}
     for part in ("entries", "slots", "commits"):
         path = f"{first:012}.{part}.jsonl" + (".gz" if gz else "")
