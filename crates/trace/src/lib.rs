@@ -8,4 +8,5 @@
 
 pub mod chain;
 pub mod field;
+pub mod permission;
 pub mod story;
