@@ -143,7 +143,7 @@ fn explain_field(field: &FieldPath, test: &Test) -> (By, String) {
         Test::Compare(_, Bound::Number(_)) | Test::Is(_) | Test::In(_) if number => told(By::Column, "numbers"),
         Test::Compare(_, Bound::Number(_)) => told(By::Column, "numbers; texts that are numbers by the dictionary"),
         _ if leaf.is_exact() && class == Class::Id => told(By::Hash, "four bytes of each value"),
-        _ if leaf.is_exact() => told(By::Term, "texts of more than 96 bytes by a hash"),
+        _ if leaf.is_exact() => told(By::Term, "of texts over 96 bytes the events are looked at"),
         _ if class == Class::Id => told(By::Events, "of ids only whole ones are found"),
         _ if class == Class::Word && is_text(root_of(&path)) && literal(test) => {
             told(By::Trigrams, "when these name many events, the values of up to 96 bytes are judged")

@@ -165,7 +165,8 @@ impl Walk<'_> {
             return self.term(Tag::Text, text.as_bytes());
         }
         self.term(Tag::Unknown, b"")?;
-        self.term(Tag::Hash, &hash(text))
+        // Of a long text the trigrams say more than a hash; whole long texts outside the searched fields are not asked for.
+        if info.class == Class::Id { self.term(Tag::Hash, &hash(text)) } else { Ok(()) }
     }
 
     fn time(&mut self, info: &PathInfo, text: &str) -> Result<(), TooMuch> {

@@ -157,8 +157,11 @@ impl Partition {
                 });
             }
             segments.sort_by_key(|segment| segment.span().0);
-            Ok(Self { first, generation, meta, to, segments })
+            // Segments are runs of positions, one after another; anything else is no index of ours, and its events are looked at.
+            let end =
+                segments.iter().try_fold(first, |next, segment| Some(segment.span()).filter(|span| span.0 == next).map(|span| span.1));
+            Ok((end == Some(to)).then_some(Self { first, generation, meta, to, segments }))
         };
-        open().map(Some).map_err(IndexError::on("open", dir))
+        open().map_err(IndexError::on("open", dir))
     }
 }

@@ -4,7 +4,7 @@ use sealtrail_event::Kind;
 use sealtrail_query::{Bound, Expr, FieldPath, Operand, Required, Test};
 
 use crate::bits::Bits;
-use crate::class::{Class, TEXT_KEYS, class_of, is_text, root_of};
+use crate::class::{Class, KEY_BYTES_MAX, TEXT_KEYS, WORD_BYTES_MAX, class_of, is_text, root_of};
 use crate::error::IndexError;
 use crate::found::Found;
 use crate::judge::Judge;
@@ -108,11 +108,14 @@ impl FieldLeaf {
         let mut judge = Judge::new(&self.judged, &self.test, &place.path, place.sent);
         self.texts(segment, place, &mut judge, sums, cancel)?;
         for tag in [Tag::Number, Tag::Bool, Tag::Null] {
-            judge_range(segment, &term(&place.flat, tag, b""), &mut sums.yes, cancel, |value| match tag {
+            let all = judge_range(segment, &term(&place.flat, tag, b""), self.most(), &mut sums.yes, cancel, |value| match tag {
                 Tag::Number => judge.number(value.parse().ok()),
                 Tag::Bool => judge.value((value == "1").into()),
                 _ => judge.value(serde_json::Value::Null),
             })?;
+            if !all {
+                sums.unsure = Bits::all(segment.docs);
+            }
         }
         let columns = segment.columns(&place.flat)?;
         if let Some(numbers) = &columns.numbers {
@@ -147,7 +150,7 @@ impl FieldLeaf {
             return Ok(());
         }
         let range = term(&place.flat, Tag::Text, self.prefix.as_bytes());
-        if !judge_range(segment, &range, &mut sums.yes, cancel, |text| judge.text(text))? {
+        if !judge_range(segment, &range, self.most(), &mut sums.yes, cancel, |text| judge.text(text))? {
             sums.unsure.or(&by_grams.unwrap_or_else(|| Bits::all(segment.docs)));
         }
         Ok(())
@@ -155,25 +158,32 @@ impl FieldLeaf {
 
     /// Adds the documents whose texts the dictionary does not have.
     fn unknown(&self, segment: &Segment, place: &Place, sums: &mut Sums) -> Result<(), IndexError> {
+        let class = class_of(&place.flat);
         if let Some(texts) = &self.exact {
-            for text in texts {
-                segment.add_term(&term(&place.flat, Tag::Hash, &hash(text)), &mut sums.unsure)?;
+            let short =
+                |text: &String| class == Class::Word && text.len() <= WORD_BYTES_MAX || class == Class::Key && text.len() <= KEY_BYTES_MAX;
+            if class == Class::Id {
+                return texts.iter().try_for_each(|text| segment.add_term(&term(&place.flat, Tag::Hash, &hash(text)), &mut sums.unsure));
             }
-            // A moment has no hash.
-            if class_of(&place.flat) != Class::Time {
+            if texts.iter().all(short) {
                 return Ok(());
             }
         }
         let mut unknown = Bits::none(segment.docs);
         segment.add_term(&term(&place.flat, Tag::Unknown, b""), &mut unknown)?;
         if let (Some(literals), true) = (&self.literals, self.has_grams(place) && !unknown.is_empty())
-            && !self.has_meaning()
             && let Some(found) = with_literals(segment, literals)?
         {
             unknown.and(&found);
         }
         sums.unsure.or(&unknown);
         Ok(())
+    }
+
+    /// Returns how many values are judged at most: fewer when each is compared with a long list.
+    fn most(&self) -> usize {
+        let list = if let Test::In(operands) = &self.test { operands.len() } else { 1 };
+        JUDGED_MAX / list.div_ceil(8).max(1)
     }
 
     /// Whether the texts at a place are in the trigrams.
@@ -207,6 +217,7 @@ fn exact_texts(field: &FieldPath, test: &Test) -> Option<Vec<String>> {
 fn judge_range(
     segment: &Segment,
     range: &[u8],
+    most: usize,
     yes: &mut Bits,
     cancel: &Cancel,
     mut judge: impl FnMut(&str) -> bool,
@@ -219,7 +230,7 @@ fn judge_range(
         if judged % 4_096 == 0 {
             go_on(cancel)?;
         }
-        if judged > JUDGED_MAX {
+        if judged > most {
             return Ok(false);
         }
         let value = term.iter().position(|byte| *byte == 0).and_then(|end| term.get(end + 2..)).unwrap_or_default();
@@ -289,7 +300,7 @@ impl TextLeaf {
         let mut yes = Bits::none(segment.docs);
         for path in TEXT_KEYS.iter() {
             let mut judge = Judge::of(Expr::Text(self.operand.clone()), root_of(path), false);
-            if !judge_range(segment, &term(path, Tag::Text, b""), &mut yes, cancel, |text| judge.text(text))? {
+            if !judge_range(segment, &term(path, Tag::Text, b""), JUDGED_MAX, &mut yes, cancel, |text| judge.text(text))? {
                 return Ok(Found::new(yes, Bits::all(segment.docs)));
             }
         }

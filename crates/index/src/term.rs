@@ -11,7 +11,7 @@
 pub(crate) enum Tag {
     /// A number that is in no column, as JSON writes it.
     Number = b'#',
-    /// A text of which only a hash are in the index; its presence has [`Tag::Unknown`].
+    /// An id of which only a hash are in the index; its presence has [`Tag::Unknown`].
     Hash = b'h',
     /// A text or a time stands there that the dictionary does not show.
     Unknown = b'U',
