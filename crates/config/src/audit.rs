@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::api::Api;
 use crate::compliance::Compliance;
 use crate::destination::Destination;
 use crate::retention::{Retention, Rotation};
@@ -43,6 +44,8 @@ pub struct Audit {
     pub fail_mode: FailModes,
     /// How events are taken in.
     pub capture: Capture,
+    /// The query API of the daemon.
+    pub api: Api,
 }
 
 impl Default for Audit {
@@ -57,6 +60,7 @@ impl Default for Audit {
             integrity: Integrity::default(),
             fail_mode: FailModes::default(),
             capture: Capture::default(),
+            api: Api::default(),
         }
     }
 }

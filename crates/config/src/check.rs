@@ -1,5 +1,7 @@
 //! What the types cannot say: names that must differ, keys that belong to another type, numbers that contradict each other.
 
+use std::net::SocketAddr;
+
 use sealtrail_query::Selector;
 use serde_json::Value;
 
@@ -48,6 +50,9 @@ pub(crate) fn meaning(walk: &mut Walk<'_>, root: &Node) {
     }
     if let Some((_, _, integrity)) = audit.member("integrity") {
         immutable(walk, integrity, "audit.integrity");
+    }
+    if let Some((_, _, api)) = audit.member("api") {
+        listen(walk, api);
     }
     hipaa(walk, root);
 }
@@ -143,6 +148,26 @@ fn periods(walk: &mut Walk<'_>, retention: &Node) {
                 }
             }
         }
+    }
+}
+
+fn listen(walk: &mut Walk<'_>, api: &Node) {
+    let Some((_, _, node)) = api.member("listen") else { return };
+    let Some(text) = node.text() else { return };
+    let path = "audit.api.listen";
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        let hint = Some("write an address and a port: 127.0.0.1:8787, or [::1]:8787".to_owned());
+        return walk.error(node.place, path, format!("`{path}` is `{text}`, which is no address with a port"), hint);
+    };
+    let insecure = api.member("insecure_listen").is_some_and(|member| matches!(member.2.value, Kind::Scalar(Value::Bool(true))));
+    if !address.ip().to_canonical().is_loopback() && !insecure {
+        let hint = Some("listen on 127.0.0.1 behind a proxy that encrypts, or accept the risk with `insecure_listen: true`".to_owned());
+        walk.error(
+            node.place,
+            path,
+            format!("`{path}` is `{text}`: other machines could read tokens and answers, which are not encrypted"),
+            hint,
+        );
     }
 }
 

@@ -7,6 +7,7 @@
 //! - A key that is valid but that this release does not act on is a [`Level::Notice`], never silence.
 //! - `${NAME}` stays a reference: no environment is read here, and no secret is in any output.
 
+mod api;
 mod audit;
 mod check;
 mod compliance;
@@ -19,6 +20,7 @@ mod retention;
 mod tree;
 mod walk;
 
+pub use api::Api;
 pub use audit::{Audit, Capture, Compression, Config, FailMode, FailModes, Integrity, IntegrityCheck, Ledger, SocketAccess};
 pub use compliance::{Compliance, Frameworks, Gdpr, Hipaa};
 pub use destination::{Destination, DestinationKind, EventFilter};

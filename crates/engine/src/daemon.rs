@@ -19,6 +19,7 @@ use signal_hook::iterator::Signals;
 use crate::clock::{new_id, time_token, unix_ns};
 use crate::connection::accept_all;
 use crate::drain::Drained;
+use crate::handle::Handle;
 use crate::home::{Home, HomeError};
 use crate::indexing::follow;
 use crate::queue::What;
@@ -124,6 +125,11 @@ impl Daemon {
     /// Returns what opening the trail found and did.
     pub fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// Returns what other parts of this process may do with the daemon.
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.shared))
     }
 
     /// Runs until SIGTERM or SIGINT, or until the ledger cannot go on; SIGHUP reads the configuration again.

@@ -146,3 +146,15 @@ fn schema_is_committed() {
     assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text, "run with SEALTRAIL_BLESS=1 and commit schema/audit.schema.json");
     assert_eq!(schema()["additionalProperties"], Value::Bool(false));
 }
+
+/// Protects tokens from the network: the API listens on this machine, or where the operator said twice that he means it.
+#[test]
+fn the_api_listens_on_this_machine() {
+    assert_eq!(load(None).unwrap().config.audit.api.address(), None);
+    let own = load(Some(("audit.yaml", "audit: {api: {listen: '127.0.0.1:8787'}}"))).unwrap();
+    assert_eq!(own.config.audit.api.address().map(|address| address.port()), Some(8787));
+    let wide = problems("audit: {api: {listen: '0.0.0.0:8787'}}");
+    assert!(wide.contains("other machines could read"), "{wide}");
+    assert!(problems("audit: {api: {listen: '8787'}}").contains("no address with a port"));
+    assert!(load(Some(("audit.yaml", "audit: {api: {listen: '0.0.0.0:8787', insecure_listen: true}}"))).is_ok());
+}

@@ -1,0 +1,55 @@
+//! A running daemon as other parts of its process see it: they may leave notes in the trail, and nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sealtrail_event::{Event, EventError, FromContext, Grade, SlotName, Witness};
+use sealtrail_intake::Answer;
+use serde_json::{Value, json};
+
+use crate::client::ClientError;
+use crate::clock::{new_id, time_token, unix_ns};
+use crate::home::Home;
+use crate::queue::What;
+use crate::settings::one;
+use crate::shared::Shared;
+
+/// A running daemon; it may be kept longer than the daemon runs.
+#[derive(Clone)]
+pub struct Handle(pub(crate) Arc<Shared>);
+
+impl Handle {
+    /// Returns the home of the trail.
+    pub fn home(&self) -> &Home {
+        &self.0.home
+    }
+
+    /// Seals one event of Sealtrail itself (`{"event_type":"system.audit_log_accessed", …}`); returns its number.
+    pub fn note(&self, record: &Value) -> Result<u64, ClientError> {
+        let mut event = own(record).map_err(|error| ClientError::Refused { reason: error.to_string() })?;
+        let reply = {
+            // Under the lock of the state, as every delivery: then a queue that had room still has it.
+            let receiver = self.0.receiver();
+            if self.0.is_stopped() || self.0.full.load(Ordering::SeqCst) || !self.0.queue.has_room() {
+                return Err(ClientError::Later);
+            }
+            if let Some(host) = receiver.people.host() {
+                event.put(SlotName::Identity, one("host", json!(host)));
+            }
+            self.0.push(What::Own(vec![event]))
+        };
+        match self.0.wait(&reply) {
+            Answer::Sealed(seq) => Ok(seq),
+            Answer::Discarded => Err(ClientError::Refused { reason: "the ledger does not take such an event".to_owned() }),
+            _ => Err(ClientError::Later),
+        }
+    }
+}
+
+fn own(record: &Value) -> Result<Event, EventError> {
+    let recorded_at = time_token(unix_ns()).or_else(|| time_token(0)).expect("1970 can be written");
+    Event::from_json(
+        record,
+        &FromContext { audit_id_if_missing: new_id(), recorded_at, witness: Witness::Recorder, grade: Grade::Observed },
+    )
+}

@@ -1,0 +1,177 @@
+//! Who may read, what is read, and the record of it: the same for every door through which questions come.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use sealtrail_engine::{Finder, Home};
+use sealtrail_index::IndexError;
+use serde_json::{Value, json};
+
+use crate::grant::Grant;
+use crate::reading::{Bounds, Reading};
+use crate::record::Recorder;
+use crate::refusal::Refusal;
+use crate::token::{Scope, Tokens};
+
+/// Open trails that wait for the next question: as many as are answered at once.
+const IDLE_MAX: usize = 4;
+
+/// 48 MiB of groups and matches: four searches at once stay under 200 MiB.
+const MEMORY_BYTES: usize = 48 << 20;
+
+/// 4 MiB: 64 connections that read slowly hold 256 MiB.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// Unknown tokens are told of once in ten seconds, with how many there were: whoever tries many must not fill the ledger.
+const REJECTED_EVERY: Duration = Duration::from_secs(10);
+
+/// Who asks, and through which door.
+#[derive(Clone, Debug, Default)]
+pub struct Visitor {
+    /// `api`, `mcp`.
+    pub door: &'static str,
+    /// Where he comes from.
+    pub source_ip: Option<String>,
+}
+
+/// The trail of a home, open to those who hold a token.
+pub struct Archive {
+    home: Home,
+    tokens: Tokens,
+    recorder: Box<dyn Recorder>,
+    finders: Mutex<Vec<Finder>>,
+    seconds: u64,
+    rejected: Mutex<(Option<Instant>, u64)>,
+}
+
+impl Archive {
+    /// Opens nothing yet; `seconds` is what a search may take, for what its reader is told.
+    pub fn new(home: Home, recorder: Box<dyn Recorder>, seconds: u64) -> Self {
+        let tokens = Tokens::of(&home);
+        Self { home, tokens, recorder, finders: Mutex::default(), seconds, rejected: Mutex::default() }
+    }
+
+    /// Returns what the holder of `secret` may see at `now`. Every refusal but the lack of a token is sealed.
+    pub fn admit(&self, secret: Option<&str>, visitor: &Visitor, now: Timestamp) -> Result<Grant, Refusal> {
+        let Some(secret) = secret else { return Err(Refusal::NoToken) };
+        let Some(token) = self.tokens.find(secret, now)? else {
+            self.tell_rejected(visitor);
+            return Err(Refusal::UnknownToken);
+        };
+        if token.scope != Scope::Read {
+            let record = json!({
+                "event_type": "auth.permission_denied",
+                "status": "denied",
+                "source_ip": visitor.source_ip,
+                "access": {"command": visitor.door, "token": token.name, "needed": "read", "scope": token.scope.as_str()},
+            });
+            self.record(&record)?;
+            return Err(Refusal::WriteToken { name: token.name });
+        }
+        Grant::of(&token, now)
+    }
+
+    /// Reads, and seals that it was read before it returns what was found. `work` also says how many events it shows.
+    pub fn read<T>(
+        &self,
+        grant: &Grant,
+        what: &What<'_>,
+        cancel: &Arc<AtomicBool>,
+        work: impl FnOnce(&Reading<'_>) -> Result<(T, u64), Refusal>,
+    ) -> Result<T, Refusal> {
+        let found = self.open(grant, cancel, work);
+        let events = match &found {
+            Ok((_, events)) => *events,
+            // What is not there was looked for.
+            Err(Refusal::Missing { .. }) => 0,
+            Err(_) => return found.map(|(found, _)| found),
+        };
+        self.note(grant, what, Some(events))?;
+        found.map(|(found, _)| found)
+    }
+
+    /// Reads without a record: for readings that are recorded by their caller.
+    pub(crate) fn open<T>(
+        &self,
+        grant: &Grant,
+        cancel: &Arc<AtomicBool>,
+        work: impl FnOnce(&Reading<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let waiting = self.finders.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let unreadable = |error: IndexError| Refusal::Unreadable(Box::new(error));
+        let finder = match waiting {
+            None => Finder::open(&self.home).map_err(unreadable)?,
+            Some(mut finder) => {
+                finder.refresh().map_err(unreadable)?;
+                finder
+            }
+        };
+        let bounds = Bounds { seconds: self.seconds, memory_bytes: MEMORY_BYTES, page_bytes: PAGE_BYTES };
+        let found = work(&Reading { finder: &finder, grant, bounds, cancel: Arc::clone(cancel) });
+        let mut finders = self.finders.lock().unwrap_or_else(PoisonError::into_inner);
+        if finders.len() < IDLE_MAX {
+            finders.push(finder);
+        }
+        found
+    }
+
+    /// Seals one reading; `events` is unknown at the beginning of a stream.
+    pub(crate) fn note(&self, grant: &Grant, what: &What<'_>, events: Option<u64>) -> Result<(), Refusal> {
+        let hash: String = digest(&SHA256, what.query.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut access = json!({
+            "command": format!("{} {}", what.visitor.door, what.command),
+            "token": grant.name,
+            "query": what.query,
+            "query_hash": hash,
+        });
+        match events {
+            Some(events) => access["events"] = json!(events),
+            None => access["stream"] = json!("begins"),
+        }
+        let mut record = json!({"event_type": "system.audit_log_accessed", "status": "success", "access": access});
+        if let Some(source_ip) = &what.visitor.source_ip {
+            record["source_ip"] = json!(source_ip);
+        }
+        self.record(&record)
+    }
+
+    fn record(&self, record: &Value) -> Result<(), Refusal> {
+        self.recorder.record(record).map_err(|why| Refusal::NotRecorded { why })
+    }
+
+    fn tell_rejected(&self, visitor: &Visitor) {
+        let count = {
+            let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+            rejected.1 += 1;
+            if rejected.0.is_some_and(|last| last.elapsed() < REJECTED_EVERY) {
+                return;
+            }
+            rejected.0 = Some(Instant::now());
+            std::mem::take(&mut rejected.1)
+        };
+        let record = json!({
+            "event_type": "auth.token_rejected",
+            "status": "denied",
+            "source_ip": visitor.source_ip,
+            "access": {"command": visitor.door, "rejected": count},
+        });
+        // Refused in any case; the count of a record that could not be sealed goes with the next one.
+        if self.recorder.record(&record).is_err() {
+            self.rejected.lock().unwrap_or_else(PoisonError::into_inner).1 += count;
+        }
+    }
+}
+
+/// What is read, for the record.
+#[derive(Clone, Copy, Debug)]
+pub struct What<'a> {
+    /// Who asks.
+    pub visitor: &'a Visitor,
+    /// `events`, `search`, `event`, `chain`, `execution`, `session`.
+    pub command: &'a str,
+    /// The question.
+    pub query: &'a str,
+}
