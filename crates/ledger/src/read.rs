@@ -282,7 +282,7 @@ impl Reader {
         for place in order {
             let found = match place {
                 Place::Sealed(manifest) => self.find_sealed(manifest, id, wanted)?,
-                Place::Active(active) => active.find(id)?,
+                Place::Active(active) => active.find(id, wanted)?,
             };
             if found.is_some() {
                 return Ok(found);

@@ -16,7 +16,7 @@ use sealtrail_tlog::{Frontier, leaf_hash};
 use crate::head::{chain_next, chain_start, frontier_bytes, frontier_from};
 use crate::layout::Layout;
 use crate::line::{Compression, FileSum, Kind, Line, LineError, Manifest, ManifestFiles, PlainBytes};
-use crate::read::blocks::{BLOCK_EVENTS, Collect};
+use crate::read::blocks::Collect;
 use crate::read::wal::Batches;
 use crate::write::{Committer, remove_if_there};
 
@@ -101,7 +101,7 @@ impl SealJob {
                 match Line::kind(text) {
                     Some(Kind::Envelope) => {
                         let leaf = leaf_hash(text);
-                        if blocks.events().is_multiple_of(BLOCK_EVENTS) {
+                        if blocks.at_block() {
                             blocks.block(entries.end_member()?, slots.end_member()?);
                         }
                         blocks.event(text);

@@ -1,15 +1,16 @@
 //! An active segment: its batches, found once and remembered.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sealtrail_disk::DiskFile;
 use sealtrail_event::AuditId;
 use sealtrail_tlog::Seq;
 
-use super::ids::id_in;
+use super::ids::{Span as IdSpan, Wanted};
+use super::segment::has_id;
 use super::wal::Batches;
 use super::{ReadError, Stored, StoredSlot};
-use crate::line::{EnvelopeLine, Line, Time};
+use crate::line::{Kind, Line, Time};
 
 /// One batch in the file.
 #[derive(Clone, Copy)]
@@ -25,15 +26,25 @@ pub(super) struct Active {
     batches: Vec<Span>,
     end: u64,
     last: Option<Time>,
+    /// Ids of the first batches, as far as somebody asked for one; shared with what was known of the file before.
+    ids: Arc<Mutex<Vec<BatchIds>>>,
+}
+
+/// What is known of the ids of one batch.
+struct BatchIds {
+    span: IdSpan,
+    /// Their fingerprints, in order.
+    prints: Vec<u16>,
 }
 
 impl Active {
     /// Finds the whole batches of `file`; of the same file `known` before, only what came after is read.
     pub(super) fn scan(first: u64, file: Arc<dyn DiskFile>, known: Option<&Self>) -> Result<Self, ReadError> {
-        let mut active = Self { first, file, batches: Vec::new(), end: 0, last: None };
+        let mut active = Self { first, file, batches: Vec::new(), end: 0, last: None, ids: Arc::default() };
         if let Some(known) = known {
             active.batches.clone_from(&known.batches);
             (active.end, active.last) = (known.end, known.last);
+            active.ids = Arc::clone(&known.ids);
         }
         let mut batches = Batches::new(Arc::clone(&active.file), active.end);
         while let Some(batch) = batches.next()? {
@@ -89,21 +100,42 @@ impl Active {
     }
 
     /// Finds an event by its id.
-    pub(super) fn find(&self, id: &AuditId) -> Result<Option<Stored>, ReadError> {
-        let finder = memchr::memmem::Finder::new(id.as_str());
-        let mut batches = Batches::new(Arc::clone(&self.file), 0);
-        while let Some(batch) = batches.next()?.filter(|batch| batch.end <= self.end) {
-            if finder.find(batch.lines).is_none() {
-                continue;
-            }
-            for line in batch.lines.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"v\":")) {
-                let envelope = EnvelopeLine::parse(line).map_err(|source| ReadError::Line { file: self.name(), source })?;
-                if id_in(envelope.members) == Some(id.as_str().as_bytes()) {
-                    return self.event(envelope.seq).map(Some);
-                }
+    pub(super) fn find(&self, id: &AuditId, wanted: Wanted) -> Result<Option<Stored>, ReadError> {
+        for seq in self.candidates(wanted)? {
+            let event = self.event(seq)?;
+            if has_id(&event.envelope, id) {
+                return Ok(Some(event));
             }
         }
         Ok(None)
+    }
+
+    /// Returns the positions that may be the wanted id's.
+    fn candidates(&self, wanted: Wanted) -> Result<Vec<u64>, ReadError> {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        for span in self.batches.iter().skip(ids.len()) {
+            ids.push(self.ids_of(span)?);
+        }
+        let firsts = std::iter::once(self.first).chain(self.batches.iter().map(|span| span.size));
+        let mut found = Vec::new();
+        for (first, batch) in firsts.zip(ids.iter()).filter(|(_, batch)| batch.span.may_hold(wanted)) {
+            let alike = (first..).zip(&batch.prints).filter(|(_, print)| **print == wanted.print);
+            found.extend(alike.map(|(seq, _)| seq));
+        }
+        Ok(found)
+    }
+
+    fn ids_of(&self, span: &Span) -> Result<BatchIds, ReadError> {
+        let mut ids = BatchIds { span: IdSpan::EMPTY, prints: Vec::new() };
+        let mut batches = Batches::new(Arc::clone(&self.file), span.offset);
+        let missing = || ReadError::Missing { file: self.name(), seq: span.size - 1 };
+        let batch = batches.next()?.ok_or_else(missing)?;
+        for line in batch.lines.split(|byte| *byte == b'\n').filter(|line| Line::kind(line) == Some(Kind::Envelope)) {
+            let wanted = Wanted::in_line(line);
+            ids.span.add(wanted);
+            ids.prints.push(wanted.print);
+        }
+        Ok(ids)
     }
 
     pub(super) fn name(&self) -> String {

@@ -1,7 +1,7 @@
 //! The side file of a sealed segment: where each block of 32 events starts, and which ids are in it.
 //!
 //! It is derived: everything in it can be made again from the segment, and a reader checks each line that it was led to. What it
-//! saves is decoding a whole segment for one event (`docs/format/ledger.md`, section 3.2).
+//! saves is decoding a whole segment for one event (`docs/format/ledger.md`, section 3.3).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::parts::blocks_path;
 use crate::line::{FileSum, Manifest};
 
 /// 32 events: one gzip member of entries and of slots, and what is decoded for one event. On ordinary events members of 256 take 10 %
-/// less room, and reading one event takes eight times as long (docs/format/ledger.md, section 3.2).
+/// less room, and reading one event takes eight times as long (docs/format/ledger.md, section 3.3).
 pub(crate) const BLOCK_EVENTS: u64 = 32;
 /// 69,632 events: the largest segment, 65,536 and a last batch of 4,096.
 const EVENTS_MAX: u64 = 65_536 + 4_096;
@@ -76,6 +76,11 @@ impl Collect {
         Self { first, rows: Vec::new(), prints: Vec::new() }
     }
 
+    /// Returns whether the next event starts a block.
+    pub(crate) fn at_block(&self) -> bool {
+        self.events().is_multiple_of(BLOCK_EVENTS)
+    }
+
     /// Starts a block at these places of the two files.
     pub(crate) fn block(&mut self, entries: u64, slots: u64) {
         self.end_block();
@@ -89,6 +94,14 @@ impl Collect {
             row.span.add(wanted);
         }
         self.prints.extend_from_slice(&wanted.print.to_le_bytes());
+    }
+
+    /// Adds an event whose block's places do not matter.
+    pub(crate) fn event_in_block(&mut self, line: &[u8]) {
+        if self.at_block() {
+            self.block(0, 0);
+        }
+        self.event(line);
     }
 
     /// Returns how many events there are.
@@ -110,10 +123,8 @@ impl Collect {
 }
 
 fn encode(first: u64, entries_bytes: u64, slots: &FileSum, rows: &[Row], prints: &[u8]) -> Vec<u8> {
-    let mut span = Span::EMPTY;
-    rows.iter().for_each(|row| span.join(row.span));
     let size = first + (prints.len() / PRINT_BYTES) as u64;
-    let mut out = Head { first, size, entries_bytes, slots: *slots, span }.encode();
+    let mut out = Head { first, size, entries_bytes, slots: *slots, span: joined(rows) }.encode();
     for (row, first) in rows.iter().zip((first..).step_by(BLOCK_EVENTS as usize)) {
         row.write(first, &mut out);
     }
@@ -220,6 +231,30 @@ impl Blocks {
         }
         Some(encode(self.head.first, entries.bytes, slots, &rows, &prints))
     }
+}
+
+/// Returns what is wrong with a segment's side file, if there is one; `ids` is what the entries hold. Where blocks start is left to
+/// whoever reads from there: a wrong place shows in the lines.
+pub(crate) fn judge(disk: &dyn Disk, dir: &Path, manifest: &Manifest, ids: &Collect) -> Option<&'static str> {
+    if disk.size(&dir.join(blocks_path(manifest.first))).is_ok_and(|size| size.is_none()) {
+        return None;
+    }
+    let Some(blocks) = Blocks::open(disk, dir, manifest) else { return Some("it is damaged, or of another segment") };
+    if blocks.head.entries_bytes != manifest.files.entries.bytes || blocks.head.slots != manifest.files.slots {
+        return Some("it is of other files than those of the segment");
+    }
+    let Some((rows, prints)) = blocks.all() else { return Some("it is damaged") };
+    let whole = ids.events() == manifest.size - manifest.first;
+    let spans = rows.iter().map(|row| row.span).eq(ids.rows.iter().map(|row| row.span));
+    let joined = blocks.head.span == joined(&rows);
+    (whole && !(spans && joined && prints == ids.prints)).then_some("it leads to other ids than those of the events")
+}
+
+fn joined(rows: &[Row]) -> Span {
+    rows.iter().fold(Span::EMPTY, |mut all, row| {
+        all.join(row.span);
+        all
+    })
 }
 
 /// The fixed start of the file.

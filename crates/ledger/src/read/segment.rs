@@ -207,7 +207,7 @@ impl Segment {
         for seq in self.first..self.size {
             let missing = || ReadError::Missing { file: self.entries.name.clone(), seq };
             let start = starts.at(Part::Entries, starts.place_of(Part::Entries, seq), &mut None).map_err(|Unreadable| missing())?;
-            if collect.events().is_multiple_of(BLOCK_EVENTS) {
+            if collect.at_block() {
                 let slots_at = slots_at.get((collect.events() / BLOCK_EVENTS) as usize).copied();
                 collect.block(start.start.offset, slots_at.unwrap_or(slots.bytes));
             }

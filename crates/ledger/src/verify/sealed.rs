@@ -6,10 +6,11 @@ use sealtrail_disk::{DiskFile, Open};
 
 use super::fold::{Fold, Part};
 use super::slots::{Found, SlotCheck};
-use super::{Context, Start};
+use super::{Context, Start, warn};
 use crate::line::{CommitLine, Compression, EnvelopeHead, FileSum, Kind, Line, MacLine, Manifest, SlotLine, SlotParts, Time};
+use crate::read::blocks::{Collect, judge};
 use crate::read::lines::{Lines, LinesError, Source};
-use crate::read::parts::sealed_path;
+use crate::read::parts::{blocks_path, sealed_path};
 use crate::report::Finding;
 
 /// Recomputes a sealed segment from `start`.
@@ -38,9 +39,10 @@ pub(super) fn verify(ctx: &Context<'_>, manifest: &Manifest, stated: bool, start
         last_line: Vec::new(),
         lost: None,
         bad_commits: false,
+        ids: Collect::new(manifest.first),
     };
     segment.run();
-    segment.finish(stated)
+    segment.finish(ctx, stated)
 }
 
 /// One file of the segment, read to the end or to the first damage.
@@ -144,6 +146,8 @@ struct Segment<'c, 'm> {
     lost: Option<(u64, u64)>,
     /// Whether a commit line could not be read, so that a batch may span several.
     bad_commits: bool,
+    /// What the side file must say of the events.
+    ids: Collect,
 }
 
 impl Segment<'_, '_> {
@@ -226,11 +230,12 @@ impl Segment<'_, '_> {
     /// Takes the envelope of event `seq`; a line of an earlier event is nobody's, one of a later event waits. False if it is not there.
     fn envelope(&mut self, seq: u64) -> bool {
         loop {
-            let Self { fold, entries, check, paths: [path, _], .. } = self;
+            let Self { fold, entries, check, ids, paths: [path, _], .. } = self;
             let Some(line) = entries.peek(fold) else { return false };
             let parsed = EnvelopeHead::parse(line, &mut check.wanted);
             match parsed {
                 Ok(parsed) if parsed.seq == seq => {
+                    ids.event_in_block(line);
                     fold.envelope(line, Some(parsed));
                     check.begin(seq);
                     entries.take_leaf(fold);
@@ -320,8 +325,8 @@ impl Segment<'_, '_> {
     }
 
     /// Compares everything with the manifest.
-    fn finish(self, stated: bool) -> Part {
-        let Self { mut fold, manifest, entries, slots, commits, times, last_line, .. } = self;
+    fn finish(self, ctx: &Context<'_>, stated: bool) -> Part {
+        let Self { mut fold, manifest, entries, slots, commits, times, last_line, ids, .. } = self;
         if !stated {
             let sum = commits.lines.and_then(|lines| lines.into_source().finish().ok()).and_then(|(_, sum)| sum);
             return Part { size: manifest.size, commits_sum: sum, ..fold.finish() };
@@ -351,6 +356,9 @@ impl Segment<'_, '_> {
             let detail = format!("it states another {what} than the events give");
             let finding = Finding::fail("manifest-differs", path.clone(), detail);
             fold.add(finding);
+        }
+        if let Some(detail) = judge(ctx.disk, ctx.dir, manifest, &ids) {
+            fold.add(warn("derived-differs", blocks_path(manifest.first), detail));
         }
         let mut part = fold.finish();
         part.size = manifest.size;
