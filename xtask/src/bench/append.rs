@@ -15,7 +15,7 @@ use sealtrail_ledger::{CreateOptions, Ledger, Stamp};
 
 use super::load;
 use super::stats::{Samples, line, median_ratio};
-use super::verify::{hash_only, lines_of};
+use super::verify::{Hashed, hash_only};
 
 /// 100,000 events in 1,000 groups: a tenth of a second of CPU, a few seconds of disk.
 const EVENTS: u64 = 100_000;
@@ -41,7 +41,7 @@ fn cpu(scratch: &Path, events: &[Event]) -> Result<(), String> {
     for group in events.chunks(1000).take(10) {
         ledger.append(group, &stamp()).map_err(|error| format!("cannot append: {error}"))?;
     }
-    let lines = lines_of(&scratch.join("hashed/ledger"))?;
+    let lines = messages_of(&scratch.join("hashed/ledger"))?;
     let (mut ours, mut bound, mut bytes) = (Vec::new(), Vec::new(), 0);
     for round in 0..ROUNDS {
         let mut ledger = create(&scratch.join(format!("cpu-{round}")))?;
@@ -61,6 +61,18 @@ fn cpu(scratch: &Path, events: &[Event]) -> Result<(), String> {
     line("append, CPU per event (envelope building included)", ours, 2.0, "us", "<= 1.00 (2 us per 1 KiB event)");
     println!("{:<58} {ratio:>12.2} x         bound: leaf, slot and tree hashes of the same events", "");
     Ok(())
+}
+
+/// Reads the envelope line of every event of a ledger, and what each of its commitments hashes.
+fn messages_of(dir: &Path) -> Result<Vec<Hashed>, String> {
+    let reader = sealtrail_ledger::read::Reader::open(Arc::new(RealDisk), dir).map_err(|error| format!("cannot read: {error}"))?;
+    let mut messages = Vec::new();
+    for stored in reader.iter(sealtrail_tlog::Seq(0)) {
+        let stored = stored.map_err(|error| format!("cannot read: {error}"))?;
+        let slots = stored.slots.iter().map(|slot| [b"sealtrail/slot/v1\n", &slot.salt[..], slot.json.as_bytes()].concat());
+        messages.push((stored.envelope, slots.collect()));
+    }
+    Ok(messages)
 }
 
 /// CPU of a batch of one event, beside one Ed25519 signature.

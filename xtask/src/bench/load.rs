@@ -27,6 +27,17 @@ pub(crate) fn event(n: u64) -> Event {
     Event { envelope, slots: slots.map(|(name, json)| Slot { name, json }).into() }
 }
 
+/// Makes event number `n` with an output of 4 KiB, as reading a file gives.
+pub(crate) fn large_event(n: u64) -> Event {
+    let mut event = event(n);
+    if let Some(output) = event.slots.iter_mut().find(|slot| slot.name == SlotName::Output) {
+        let filler: String =
+            (0..164).map(|k| format!("{:016x} fn {:04} ", n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(k), k)).collect();
+        output.json = format!(r#"{{"tool_response":{{"type":"text","file":{{"content":"{filler}"}}}}}}"#);
+    }
+    event
+}
+
 fn token(text: &str) -> Token {
     Token::parse(text).expect("the load uses plain tokens")
 }
