@@ -7,8 +7,8 @@ use sealtrail_ledger::read::Reader;
 use sealtrail_query::Query;
 use sealtrail_tlog::Seq;
 
-use crate::bits::Bits;
 use crate::error::IndexError;
+use crate::found::Found;
 use crate::index::Index;
 use crate::plan::{Cancel, Plan, go_on};
 use crate::run::{Hit, Options, Order, Progress};
@@ -56,7 +56,7 @@ enum Work {
     /// Positions to look at.
     Scan(u64, u64),
     /// Candidates among documents `from` to `to`.
-    Candidates(Arc<Segment>, Bits, u32, u32),
+    Candidates(Arc<Segment>, Found, u32, u32),
 }
 
 /// Events that match, in order; ends after the first error.
@@ -131,7 +131,7 @@ impl Walk<'_> {
                         Some(segment) => {
                             let found = self.plan.answer(&segment, &self.cancel)?;
                             let (from, to) = (segment.doc_at(chunk.from), segment.doc_at(chunk.to));
-                            Work::Candidates(segment, found.maybe, from, to)
+                            Work::Candidates(segment, found, from, to)
                         }
                     });
                 }
@@ -168,15 +168,18 @@ impl Walk<'_> {
     }
 
     /// Reads the next candidates and judges them.
-    fn candidates(&mut self, segment: Arc<Segment>, docs: Bits, mut from: u32, mut to: u32) -> Result<(), IndexError> {
+    fn candidates(&mut self, segment: Arc<Segment>, docs: Found, mut from: u32, mut to: u32) -> Result<(), IndexError> {
         let mut wanted = Vec::with_capacity(self.batch);
-        while wanted.len() < self.batch {
-            let next = if self.newest { docs.last_before(to) } else { docs.first_from(from) };
+        // As many as are certain to be enough are enough; the one that is asked for now is not counted in `left`.
+        let mut certain = 0;
+        while wanted.len() < self.batch && certain <= self.left {
+            let next = if self.newest { docs.maybe.last_before(to) } else { docs.maybe.first_from(from) };
             let Some(doc) = next.filter(|doc| (from..to).contains(doc)) else {
                 from = to;
                 break;
             };
             wanted.push(Seq(segment.position(doc)));
+            certain += u64::from(docs.yes.contains(doc));
             if self.newest { to = doc } else { from = doc + 1 }
         }
         wanted.sort_unstable();

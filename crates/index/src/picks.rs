@@ -44,6 +44,17 @@ impl Picks {
             several.into_iter().for_each(|doc| sure.remove(doc));
             fields.push(values);
         }
+        if fields.is_empty() {
+            let found = self.0.entry(Vec::new()).or_default();
+            for (doc, time) in times {
+                found.push((time, segment.position(doc)));
+                if found.len() >= 2 * n.max(512) {
+                    cut(found, n, latest);
+                }
+            }
+            cut(found, n, latest);
+            return Ok(());
+        }
         let mut groups: HashMap<Vec<u32>, Vec<(i64, u64)>> = HashMap::new();
         for (doc, time) in times.into_iter().filter(|(doc, _)| sure.contains(*doc)) {
             let numbers = fields.iter().map(|values| values.of(doc).first().copied().unwrap_or(u32::MAX)).collect();

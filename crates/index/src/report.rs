@@ -184,61 +184,40 @@ impl Groups {
 
     /// Counts documents by group and tells each group once.
     fn count(&self, docs: &Bits, mut tell: impl FnMut(&[KeyValue], Timestamp, u64) -> Result<(), IndexError>) -> Result<(), IndexError> {
-        let sizes: Vec<usize> = self.fields.iter().map(|field| field.table.len() + 1).collect();
-        let cells = sizes.iter().try_fold(self.count, |cells, size| cells.checked_mul(*size)).unwrap_or(usize::MAX);
-        if cells > DENSE_MAX {
-            let mut counts: HashMap<(u32, Vec<u32>), u64> = HashMap::new();
-            self.each_group(docs, |bucket, numbers| {
-                if let Some(count) = counts.get_mut(&(bucket, numbers.to_vec())) {
-                    *count += 1;
-                } else {
-                    counts.insert((bucket, numbers.to_vec()), 1);
-                }
-            });
-            return counts.into_iter().try_for_each(|((bucket, numbers), count)| tell(&self.keys(&numbers), self.time(bucket), count));
-        }
-        let mut counts = vec![0u64; cells];
-        self.each_group(docs, |bucket, numbers| {
-            // 0 is no value, 1 the first one of the table.
-            let cell =
-                numbers.iter().zip(&sizes).fold(bucket as usize, |cell, (number, size)| cell * size + number.wrapping_add(1) as usize);
+        let mut cells = Cells::new(self);
+        let mut counts: Vec<u64> = Vec::new();
+        self.each_group(docs, |_, bucket, numbers| {
+            let cell = cells.of(bucket, numbers);
+            if counts.len() <= cell {
+                counts.resize(cell + 1, 0);
+            }
             if let Some(count) = counts.get_mut(cell) {
                 *count += 1;
             }
         });
-        for (mut cell, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-            let mut numbers = vec![0u32; sizes.len()];
-            for (number, size) in numbers.iter_mut().zip(&sizes).rev() {
-                *number = u32::try_from(cell % size).unwrap_or(0).wrapping_sub(1);
-                cell /= size;
-            }
-            tell(&self.keys(&numbers), self.time(u32::try_from(cell).unwrap_or(0)), count)?;
-        }
-        Ok(())
+        cells.names.iter().zip(counts).try_for_each(|((bucket, numbers), count)| tell(&self.keys(numbers), self.time(*bucket), count))
     }
 
     /// Gives the numbers of documents to the table, by group.
     fn numbers(&self, docs: &Bits, numbers: &Numbers, table: &mut Aggregator) -> Result<(), IndexError> {
-        let mut found: HashMap<(u32, Vec<u32>), Vec<f64>> = HashMap::new();
-        let mut missing = 0;
-        let mut one = Bits::none(docs.len());
-        for doc in docs.iter() {
-            let values = numbers.of(doc);
-            if values.is_empty() {
-                missing += 1;
-                continue;
+        let mut cells = Cells::new(self);
+        let mut found: Vec<Vec<f64>> = Vec::new();
+        let mut with = docs.clone();
+        docs.iter().filter(|doc| numbers.of(*doc).is_empty()).for_each(|doc| with.remove(doc));
+        self.each_group(&with, |doc, bucket, keys| {
+            let cell = cells.of(bucket, keys);
+            if found.len() <= cell {
+                found.resize(cell + 1, Vec::new());
             }
-            one.insert(doc);
-            self.each_group(&one, |bucket, keys| match found.get_mut(&(bucket, keys.to_vec())) {
-                Some(all) => all.extend_from_slice(values),
-                None => drop(found.insert((bucket, keys.to_vec()), values.to_vec())),
-            });
-            one.remove(doc);
-        }
-        for ((bucket, keys), values) in found {
-            let (keys, time) = (self.keys(&keys), self.time(bucket));
+            if let Some(all) = found.get_mut(cell) {
+                all.extend_from_slice(numbers.of(doc));
+            }
+        });
+        for ((bucket, numbers), values) in cells.names.iter().zip(found) {
+            let (keys, time) = (self.keys(numbers), self.time(*bucket));
             values.iter().try_for_each(|value| table.add(&keys, time, Some(*value), 1))?;
         }
+        let missing = docs.count() - with.count();
         if missing > 0 {
             table.add(&vec![KeyValue::Null; self.fields.len()], Timestamp::UNIX_EPOCH, None, missing)?;
         }
@@ -250,8 +229,8 @@ impl Groups {
         self.fields.iter().zip(numbers).map(key).collect()
     }
 
-    /// Calls `see` with the interval and each combination of values of each document; no value is `u32::MAX`.
-    fn each_group(&self, docs: &Bits, mut see: impl FnMut(u32, &[u32])) {
+    /// Calls `see` with each document, its interval and each combination of its values; no value is `u32::MAX`.
+    fn each_group(&self, docs: &Bits, mut see: impl FnMut(u32, u32, &[u32])) {
         let several = self.fields.iter().any(Values::has_several);
         let mut numbers = vec![u32::MAX; self.fields.len()];
         for doc in docs.iter() {
@@ -259,9 +238,9 @@ impl Groups {
             for (number, field) in numbers.iter_mut().zip(&self.fields) {
                 *number = field.of(doc).first().copied().unwrap_or(u32::MAX);
             }
-            see(bucket, &numbers);
+            see(doc, bucket, &numbers);
             if several {
-                self.other_combinations(doc, |numbers| see(bucket, numbers));
+                self.other_combinations(doc, |numbers| see(doc, bucket, numbers));
             }
         }
     }
@@ -277,5 +256,45 @@ impl Groups {
             let numbers: Vec<u32> = values.iter().zip(&chosen).map(|(values, at)| values.get(*at).copied().unwrap_or(u32::MAX)).collect();
             see(&numbers);
         }
+    }
+}
+
+/// Numbers the groups that occur, in the order in which they come.
+struct Cells {
+    /// How many different values each field has, one of them being none.
+    sizes: Vec<usize>,
+    /// The number of each group by the number it has among all possible ones; empty when these are too many.
+    dense: Vec<u32>,
+    sparse: HashMap<(u32, Vec<u32>), usize>,
+    /// Interval and values of each group that occurs.
+    names: Vec<(u32, Vec<u32>)>,
+}
+
+impl Cells {
+    fn new(groups: &Groups) -> Self {
+        let sizes: Vec<usize> = groups.fields.iter().map(|field| field.table.len() + 1).collect();
+        let all = sizes.iter().try_fold(groups.count, |all, size| all.checked_mul(*size)).unwrap_or(usize::MAX);
+        let dense = if all > DENSE_MAX { Vec::new() } else { vec![u32::MAX; all] };
+        Self { sizes, dense, sparse: HashMap::new(), names: Vec::new() }
+    }
+
+    /// Returns the number of a group.
+    fn of(&mut self, bucket: u32, numbers: &[u32]) -> usize {
+        let next = self.names.len();
+        if self.dense.is_empty() {
+            let found = *self.sparse.entry((bucket, numbers.to_vec())).or_insert(next);
+            if found == next {
+                self.names.push((bucket, numbers.to_vec()));
+            }
+            return found;
+        }
+        // 0 is no value, 1 the first one of the table.
+        let at = numbers.iter().zip(&self.sizes).fold(bucket as usize, |at, (number, size)| at * size + number.wrapping_add(1) as usize);
+        let Some(place) = self.dense.get_mut(at) else { return next };
+        if *place == u32::MAX {
+            *place = u32::try_from(next).unwrap_or(u32::MAX);
+            self.names.push((bucket, numbers.to_vec()));
+        }
+        *place as usize
     }
 }
