@@ -5,6 +5,7 @@ use sealtrail_event::AuditId;
 use serde_json::Value;
 
 use crate::parse;
+use crate::settings::Look;
 
 /// 1 MiB: a subagent's meta file has about 500 bytes.
 const META_BYTES_MAX: u64 = 1024 * 1024;
@@ -35,6 +36,8 @@ pub struct Intake {
     pub input_bytes: Option<u64>,
     /// The files that [`needs`] asked for, as far as they could be read.
     pub side: Vec<Side>,
+    /// The client's settings files, when they were looked at.
+    pub settings: Option<Look>,
 }
 
 impl Intake {
@@ -51,6 +54,7 @@ impl Intake {
             late_ms: None,
             input_bytes: None,
             side: Vec::new(),
+            settings: None,
         }
     }
 }

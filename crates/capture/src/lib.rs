@@ -29,6 +29,7 @@ mod raw;
 pub mod redact;
 mod redacted;
 mod sessions;
+pub mod settings;
 mod step;
 mod table;
 mod tools;

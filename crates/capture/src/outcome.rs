@@ -11,6 +11,14 @@ use crate::raw;
 use crate::tools::{self, Doing};
 use crate::{batch, calls, command};
 
+/// Words with which tools say how they are doing. A tool may say anything there, a mail address among it: other words stay in the output.
+const STATUS_WORDS: &[&str] = &[
+    "success", "succeeded", "successful", "ok", "completed", "complete", "passed", "allowed", "approved", "granted", "fail", "failed", "failure",
+    "unsuccessful", "deny", "denied", "blocked", "refused", "rejected", "forbidden", "error", "errored", "exception", "timeout", "timed_out", "cancelled",
+    "canceled", "aborted", "pending", "initiated", "started", "running", "in_progress", "unknown", "lost", "queued", "stopped", "killed", "async_launched",
+    "remote_launched", "teammate_spawned",
+];
+
 /// PostToolUse and PostToolUseFailure: the event of what was done.
 pub(crate) fn ended(draft: &mut Draft, measures: Measures, work: &mut Work<'_>) -> Vec<Draft> {
     let known = work.sessions.call(draft.envelope.session_id.as_ref(), draft.envelope.tool_use_id.as_ref()).cloned();
@@ -53,7 +61,7 @@ fn judge(draft: &mut Draft) {
     let interrupted =
         said("interrupted") == Some(&Value::Bool(true)) || draft.member(SlotName::Content, "is_interrupt") == Some(&Value::Bool(true));
     let denied_itself = said("success") == Some(&Value::Bool(false));
-    let status = said("status").and_then(Value::as_str).and_then(token);
+    let status = said("status").and_then(Value::as_str).filter(|said| STATUS_WORDS.contains(said)).and_then(token);
     if interrupted {
         draft.envelope.reason = Some(word("interrupted"));
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::hash::Hash;
 use crate::redact::Redactor;
+use crate::settings::Rules;
 use crate::step::{self, Deed, Step, Who};
 use crate::views::Expect;
 
@@ -28,6 +29,12 @@ const CWD_BYTES_MAX: usize = 1024;
 
 /// Agents known in all sessions: about 200 bytes each, so 3.3 MB; of further ones the parent is not remembered.
 const AGENTS_MAX: usize = 16_384;
+
+/// Settings files known per session: managed ones, the user's, the project's, those of other folders it went to.
+const SETTINGS_MAX: usize = 64;
+
+/// 8 MiB of rules in all sessions; of further files only that they changed is told, not what was granted by that.
+const RULES_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Names of unknown hooks and members remembered, over all client versions; with more, no further change is told.
 const SEEN_MAX: usize = 1024;
@@ -50,6 +57,14 @@ pub(crate) struct Call {
     pub(crate) expect: Expect,
 }
 
+/// A settings file as it was last found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) fingerprint: Hash,
+    /// Its rules, as far as there was room to remember them.
+    pub(crate) rules: Option<Rules>,
+}
+
 /// Who started an agent; no parent means the main agent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Agent {
@@ -68,6 +83,17 @@ pub(crate) struct Session {
     calls: BTreeMap<u64, Call>,
     numbers: BTreeMap<Token, u64>,
     pub(crate) agents: BTreeMap<Token, Agent>,
+    /// By path.
+    pub(crate) settings: BTreeMap<String, Found>,
+    /// The project folder whose settings hold.
+    folder: Option<String>,
+}
+
+/// What there is still room for.
+#[derive(Clone, Copy)]
+struct Fit {
+    agents: bool,
+    rules: bool,
 }
 
 /// A call that had to be forgotten before its end was seen.
@@ -101,6 +127,8 @@ pub struct Sessions {
     clock: u64,
     calls: usize,
     agents: usize,
+    /// Bytes of rules.
+    rules: usize,
     seen: BTreeSet<(String, String)>,
 }
 
@@ -126,7 +154,7 @@ impl Sessions {
 
     /// Makes an empty state that redacts with `redactor`.
     pub fn with_redactor(redactor: Arc<Redactor>) -> Self {
-        Self { redactor, sessions: BTreeMap::new(), clock: 0, calls: 0, agents: 0, seen: BTreeSet::new() }
+        Self { redactor, sessions: BTreeMap::new(), clock: 0, calls: 0, agents: 0, rules: 0, seen: BTreeSet::new() }
     }
 
     /// Takes a stored event into account, so that calls which were open when the recorder stopped are still open.
@@ -150,6 +178,11 @@ impl Sessions {
                 open_calls: session.open().count(),
             })
             .filter(|live| !live.ended || live.open_calls > 0)
+    }
+
+    /// Returns the project folder of a session, as its settings files told it.
+    pub fn folder(&self, session: &str) -> Option<&str> {
+        self.sessions.get(session)?.folder.as_deref()
     }
 
     pub(crate) fn session(&self, id: Option<&Token>) -> Option<&Session> {
@@ -179,11 +212,13 @@ impl Sessions {
         if let Some(who) = step.who {
             session.who = who;
         }
-        let (calls, agents) = (session.calls.len(), session.agents.len());
-        session.apply(step.id, step.deed, self.clock, self.agents < AGENTS_MAX);
+        let (calls, agents, rules) = (session.calls.len(), session.agents.len(), session.rules_bytes());
+        let fit = Fit { agents: self.agents < AGENTS_MAX, rules: self.rules < RULES_BYTES_MAX };
+        session.apply(step.id, step.deed, self.clock, fit);
         let crowded = session.calls.len() > CALLS_PER_SESSION_MAX;
         self.calls += session.calls.len() - calls;
         self.agents += session.agents.len() - agents;
+        self.rules = (self.rules + session.rules_bytes()).saturating_sub(rules);
         lost.extend(self.make_room_for_call(crowded.then_some(id)));
         lost
     }
@@ -196,6 +231,7 @@ impl Sessions {
         let Some((id, session)) = oldest.and_then(|id| self.sessions.remove_entry(&id)) else { return Vec::new() };
         self.calls -= session.calls.len();
         self.agents -= session.agents.len();
+        self.rules = self.rules.saturating_sub(session.rules_bytes());
         session.open().map(|call| Lost { session: id.clone(), who: session.who.clone(), call: call.clone() }).collect()
     }
 
@@ -228,7 +264,7 @@ impl Session {
         self.calls.entry(number).or_insert_with(|| Call { id: Some(id.clone()), ..Call::default() })
     }
 
-    fn apply(&mut self, event: AuditId, deed: Deed, number: u64, agents_fit: bool) {
+    fn apply(&mut self, event: AuditId, deed: Deed, number: u64, fit: Fit) {
         match deed {
             Deed::Requested { call, tool, action, agent, input, cwd } => {
                 let call = self.call_mut(&call, number);
@@ -237,7 +273,7 @@ impl Session {
                 call.requested.get_or_insert(event);
             }
             Deed::Ended { call: id, tool, agent, input, expect, child } => {
-                if let (Some(child), true) = (child, agents_fit) {
+                if let (Some(child), true) = (child, fit.agents) {
                     self.agents.insert(child, Agent { parent: agent.clone(), call: Some(id.clone()) });
                 }
                 let call = self.call_mut(&id, number);
@@ -250,7 +286,7 @@ impl Session {
             Deed::Asked { call } => self.call_mut(&call, number).asked = true,
             Deed::Denied { call } => self.call_mut(&call, number).denied = true,
             Deed::Spawned { agent, parent, call } => {
-                if agents_fit {
+                if fit.agents {
                     self.agents.insert(agent, Agent { parent, call });
                 }
             }
@@ -259,8 +295,18 @@ impl Session {
             Deed::TurnFinished => self.turn_open = false,
             Deed::SessionStarted => self.ended = false,
             Deed::SessionEnded => self.ended = true,
+            Deed::Found { path, folder, fingerprint, rules } => {
+                self.folder = folder.or(self.folder.take());
+                if self.settings.len() < SETTINGS_MAX || self.settings.contains_key(&path) {
+                    self.settings.insert(path, Found { fingerprint, rules: rules.filter(|_| fit.rules) });
+                }
+            }
             Deed::Seen { .. } | Deed::Touched => {}
         }
+    }
+
+    fn rules_bytes(&self) -> usize {
+        self.settings.values().filter_map(|found| found.rules.as_ref()).map(Rules::bytes).sum()
     }
 
     /// Forgets the oldest finished call, or the oldest call when all are open.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::draft::{Draft, token};
 use crate::hash::{self, Hash};
+use crate::settings::{self, Rules};
 use crate::views::{self, Expect};
 
 /// Reason of an event that tells something for the second time.
@@ -88,14 +89,18 @@ pub(crate) enum Deed {
     TurnFinished,
     SessionStarted,
     SessionEnded,
+    Found { path: String, folder: Option<String>, fingerprint: Hash, rules: Option<Rules> },
     Seen { version: String, names: Vec<String> },
     Touched,
 }
 
 /// Returns what an event changes; nothing for events of other witnesses and for repeated ones.
 pub(crate) fn of(event: &dyn Look) -> Option<Step> {
-    if !matches!(event.word("witness"), Some("hook" | "recorder")) {
-        return None;
+    let settings = event.word("event_type") == Some(settings::SNAPSHOT);
+    match event.word("witness") {
+        Some("hook" | "recorder") if !settings => {}
+        Some("fs") if settings => {}
+        _ => return None,
     }
     let id = AuditId::parse(event.word("audit_id")?).ok()?;
     let session = event.word("session_id").map(str::to_owned);
@@ -114,6 +119,9 @@ fn deed_of(event: &dyn Look) -> Option<Deed> {
     }
     if kind == "system.client_changed" {
         return Some(seen(event));
+    }
+    if kind == settings::SNAPSHOT {
+        return found(event);
     }
     let reason = event.word("reason");
     match (event.word("phase"), call_of(event)) {
@@ -174,6 +182,16 @@ fn spawned(event: &dyn Look) -> Deed {
         },
         _ => Deed::Touched,
     }
+}
+
+/// Reads which settings file was found how.
+fn found(event: &dyn Look) -> Option<Deed> {
+    let resource = event.member("resource")?;
+    let text = |name: &str| resource.get(name).and_then(Value::as_str).map(str::to_owned);
+    let fingerprint = settings::fingerprint_of(event)?;
+    // Settings of another folder that the session went to do not hold for the session.
+    let folder = text("folder").filter(|_| matches!(event.word("reason"), Some("session_start" | "first_seen")));
+    Some(Deed::Found { path: text("path")?, folder, fingerprint, rules: settings::rules_of(event) })
 }
 
 fn seen(event: &dyn Look) -> Deed {

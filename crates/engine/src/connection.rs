@@ -119,7 +119,9 @@ fn exchange(shared: &Shared, stream: &mut UnixStream) -> io::Result<Answer> {
 }
 
 fn deliver(shared: &Shared, frame: &Frame, body: &[u8], peer: Peer) -> Answer {
-    let wanted = if shared.side_files.load(Ordering::Relaxed) { sealtrail_capture::needs(body) } else { Vec::new() };
+    let reads = shared.side_files.load(Ordering::Relaxed);
+    let wanted = if reads { sealtrail_capture::needs(body) } else { Vec::new() };
+    let known = |session: &str| shared.receiver().sessions.folder(session).map(str::to_owned);
     let arrival = Arrival {
         frame,
         body,
@@ -127,6 +129,7 @@ fn deliver(shared: &Shared, frame: &Frame, body: &[u8], peer: Peer) -> Answer {
         // The sender's own number as the kernel sees it from here: if the two differ, so do their pid namespaces.
         client_pid: Some(frame.client_pid).filter(|pid| *pid != 0 && peer.pid == frame.pid),
         side: side::read(wanted, peer.uid),
+        settings: if reads && frame.kind == Kind::Hook { shared.watch.look(body, peer.uid, known) } else { None },
         late_ms: None,
     };
     shared.accept(arrival).map_or_else(|answer| answer, |reply| shared.wait(&reply))

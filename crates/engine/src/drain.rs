@@ -58,6 +58,8 @@ pub(crate) struct Drain<'a> {
     pub(crate) key: &'a SecretKey,
     /// Whether files beside a hook are read.
     pub(crate) side_files: bool,
+    /// The clients' settings files.
+    pub(crate) watch: &'a side::Watch,
 }
 
 impl Drain<'_> {
@@ -135,6 +137,8 @@ impl Drain<'_> {
 
     fn arrivals<'s>(&self, chunk: &'s [Spooled], uid: u32) -> Vec<Arrival<'s>> {
         let now = unix_ns();
+        // As they are now: the snapshots say when they were read.
+        let settings = |spooled: &Spooled| self.watch.look(&spooled.body, uid, |_| None);
         let own = rustix::process::getuid().as_raw();
         // Only the trail's owner may make the recorder say something; the sender is the owner of the file.
         let taken = chunk.iter().filter(|spooled| spooled.frame.kind == Kind::Hook || uid == own || uid == 0);
@@ -145,6 +149,7 @@ impl Drain<'_> {
                 uid,
                 client_pid: Some(spooled.frame.client_pid).filter(|pid| *pid != 0),
                 side: if self.side_files { side::read(sealtrail_capture::needs(&spooled.body), uid) } else { Vec::new() },
+                settings: if self.side_files && spooled.frame.kind == Kind::Hook { settings(spooled) } else { None },
                 late_ms: Some(now.saturating_sub(spooled.frame.received_unix_ns) / 1_000_000),
             })
             .collect()

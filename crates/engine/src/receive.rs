@@ -1,5 +1,6 @@
 //! One delivery becomes events: known ones are recognised, new ones go through capture, all in one order.
 
+use sealtrail_capture::settings::Look;
 use sealtrail_capture::{Intake, Sessions, Side};
 use sealtrail_event::{AuditId, Event, EventError, FromContext, Grade, SlotName, Witness};
 use sealtrail_intake::{Frame, Kind};
@@ -20,6 +21,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) client_pid: Option<u32>,
     /// Files beside it, already read.
     pub(crate) side: Vec<Side>,
+    /// The client's settings files, when there was a reason to look at them.
+    pub(crate) settings: Option<Look>,
     /// How long it waited in a spool.
     pub(crate) late_ms: Option<u64>,
 }
@@ -92,7 +95,7 @@ impl Receiver {
     }
 
     fn hook(&mut self, id: &AuditId, arrival: Arrival<'_>) -> Vec<Event> {
-        let Arrival { frame, body, uid, client_pid, side, late_ms } = arrival;
+        let Arrival { frame, body, uid, client_pid, side, settings, late_ms } = arrival;
         let intake = Intake {
             user: self.people.user(uid),
             host: self.people.host(),
@@ -100,6 +103,7 @@ impl Receiver {
             client_pid,
             late_ms,
             side,
+            settings,
             ..Intake::new(id.clone(), frame.received_unix_ns, uid)
         };
         let mut events = sealtrail_capture::hook(body, &intake, &mut self.sessions, &mut new_id).events;

@@ -158,7 +158,8 @@ pub(crate) fn look_after(shared: &Shared, key: &SecretKey) -> Drained {
         }
         if !shared.full.load(Ordering::SeqCst) {
             let mut sink = Queued(shared);
-            let drain = Drain { home: &shared.home, key, side_files: shared.side_files.load(Ordering::Relaxed) };
+            let side_files = shared.side_files.load(Ordering::Relaxed);
+            let drain = Drain { home: &shared.home, key, side_files, watch: &shared.watch };
             // A spool that cannot be listed now is listed in the next round, or by the next start.
             if let Ok(drained) = drain.run(&mut sink) {
                 total.add(drained);

@@ -13,6 +13,7 @@ use crate::client::DaemonStatus;
 use crate::home::Home;
 use crate::queue::{Queue, What, Work};
 use crate::receive::{Arrival, Received, Receiver};
+use crate::side::Watch;
 use crate::sink::{NotSealed, Sink};
 
 /// 30 seconds: a disk that does not answer a sync within them is as good as gone; the sender spools, and a late success is recognised by its id.
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) full: AtomicBool,
     pub(crate) enabled: AtomicBool,
     pub(crate) side_files: AtomicBool,
+    /// The clients' settings files.
+    pub(crate) watch: Watch,
     pub(crate) connections: AtomicUsize,
     /// Threads that wait for the next connection.
     pub(crate) idle: AtomicUsize,
@@ -49,9 +52,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(home: Home, receiver: Receiver, size: u64) -> Self {
+        let own_uid = rustix::process::getuid().as_raw();
         Self {
             home,
-            own_uid: rustix::process::getuid().as_raw(),
+            own_uid,
+            watch: Watch::new(own_uid),
             started_unix_ns: crate::clock::unix_ns(),
             queue: Queue::default(),
             full: AtomicBool::new(false),

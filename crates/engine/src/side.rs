@@ -1,11 +1,15 @@
 //! Files beside a hook: read at once, because the client may delete them, and only if they belong to the sender.
 
+mod settings;
+
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::OFlags;
 use sealtrail_capture::{Side, SideFile};
+
+pub(crate) use settings::Watch;
 
 /// Reads the files that can be read; what is missing, too strange or somebody else's is left out.
 pub(crate) fn read(wanted: Vec<SideFile>, uid: u32) -> Vec<Side> {

@@ -182,7 +182,8 @@ impl Trail {
     /// Seals everything that waits in the spool, and the counted losses.
     pub fn drain(&mut self) -> Result<Drained, TrailError> {
         let (home, key, side_files) = (self.home.clone(), self.key.clone(), self.side_files);
-        Drain { home: &home, key: &key, side_files }.run(self).map_err(TrailError::Spool)
+        let watch = side::Watch::new(rustix::process::getuid().as_raw());
+        Drain { home: &home, key: &key, side_files, watch: &watch }.run(self).map_err(TrailError::Spool)
     }
 
     /// Ends the sessions of clients that are gone; returns how many events that gave.
@@ -221,7 +222,7 @@ impl Trail {
     fn deliver_one(&mut self, frame: &Frame, body: &[u8]) -> Result<u64, TrailError> {
         let uid = rustix::process::getuid().as_raw();
         let side = if self.side_files { side::read(sealtrail_capture::needs(body), uid) } else { Vec::new() };
-        match self.deliver(vec![Arrival { frame, body, uid, client_pid: None, side, late_ms: None }]).pop() {
+        match self.deliver(vec![Arrival { frame, body, uid, client_pid: None, side, settings: None, late_ms: None }]).pop() {
             Some(Answer::Sealed(seq)) => Ok(seq),
             Some(Answer::Retry) | None => Err(TrailError::NotSealed),
             Some(_) => Err(TrailError::Rejected),

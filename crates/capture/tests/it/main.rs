@@ -10,6 +10,7 @@ mod hooks_page;
 mod hooks_pairing;
 mod hooks_secrets;
 mod hooks_sessions;
+mod hooks_settings;
 mod kit;
 mod redact_corpus;
 mod redact_environment;

@@ -5,4 +5,5 @@ mod clients;
 mod crash;
 mod daemon;
 mod kit;
+mod settings;
 mod trail;
