@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod manage;
 mod read;
+mod serve;
 
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use read::{CheckpointCommand, Filter, Get, Prove, Search, SessionCommand, Tail, Trace, Verify};
+pub(crate) use serve::{Mcp, TokenCommand, TokenCreate, TokenScope};
 
 /// The audit trail of Claude Code agents: captured, sealed, searchable, provable.
 #[derive(Debug, Parser)]
@@ -126,6 +128,11 @@ pub(crate) enum Command {
     /// The query language
     #[command(subcommand)]
     Query(QueryCommand),
+    /// Tokens: who may ask the query API and the MCP tool
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Give an agent a view of the trail, as MCP tools on standard input and output
+    Mcp(Mcp),
     /// Seal records that were captured elsewhere
     #[command(subcommand)]
     Import(ImportCommand),

@@ -82,7 +82,9 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         }
         Command::Version => cmd::version::run(call),
         Command::Audit(command) => dispatch(call, command.plain()),
-        Command::Daemon(_) => cmd::daemon::run(call),
+        Command::Daemon(args) => cmd::daemon::run(call, &args),
+        Command::Token(command) => cmd::token::run(call, &command),
+        Command::Mcp(args) => cmd::mcp::run(call, &args),
         Command::Status => cmd::status::run(call),
         Command::Doctor => cmd::doctor::run(call),
         Command::VerifyIntegrity(args) => cmd::verify::run(call, &args),

@@ -70,7 +70,11 @@ pub(crate) struct Uninstall {
 
 /// `daemon`
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Daemon {}
+pub(crate) struct Daemon {
+    /// Answer the query API there, whatever the configuration says: 127.0.0.1:8787, or port 0 for any that is free
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+}
 
 /// `erase`
 #[derive(Args, Clone, Debug)]

@@ -1,7 +1,12 @@
 //! `daemon`: receives hooks and seals them until it is told to stop.
 
-use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
+use std::time::Duration;
 
+use sealtrail_config::Loaded;
+use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
+use sealtrail_server::{ServeError, Server, ServerOptions};
+
+use crate::args;
 use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -11,20 +16,59 @@ use crate::run::Call;
 use crate::trail;
 use crate::when::count;
 
-pub(crate) fn run(call: &mut Call) -> Result<Exit, Failure> {
+pub(crate) fn run(call: &mut Call, args: &args::Daemon) -> Result<Exit, Failure> {
     let home = Home::new(home::find(&call.global)?);
     if !home.exists() {
         return Err(trail::missing(home.path()));
     }
     // Loaded here first: its problems are shown one by one.
-    config::load(home.path())?;
+    let loaded = config::load(home.path())?;
     let options = DaemonOptions { config: None, cwd: std::env::current_dir().ok() };
     let daemon = Daemon::start(&home, options).map_err(|error| refused(&error))?;
     let drained = daemon.opened().drained.sealed;
     call.screen.say(&format!("listening on {}; {} events came from the spool; stop with Ctrl-C", home.socket().display(), count(drained)));
-    let summary = daemon.run().map_err(|error| refused(&error))?;
+    let server = match serve(&daemon, &loaded, args) {
+        Ok(server) => server,
+        Err(failure) => {
+            // What it already took is sealed first.
+            daemon.stop().map_err(|error| refused(&error))?;
+            return Err(failure);
+        }
+    };
+    if let Some(server) = &server {
+        call.screen.say(&format!("the query API answers on http://{}/v1", server.address()));
+    }
+    let ran = daemon.run();
+    if let Some(server) = server {
+        server.stop();
+    }
+    let summary = ran.map_err(|error| refused(&error))?;
     call.screen.say(&format!("stopped; {} events in the ledger", count(summary.size)));
     Ok(Exit::Yes)
+}
+
+/// Starts the query API, if the flag or the configuration names an address.
+fn serve(daemon: &Daemon, loaded: &Loaded, args: &args::Daemon) -> Result<Option<Server>, Failure> {
+    let api = &loaded.config.audit.api;
+    let Some(listen) = args.listen.or(api.address()) else { return Ok(None) };
+    let options = ServerOptions {
+        listen,
+        insecure: api.insecure_listen,
+        deadline: Duration::from_secs(u64::from(api.search_seconds)),
+        per_second: api.requests_per_second,
+    };
+    let handle = daemon.handle();
+    let server = Server::start(handle.home().clone(), Box::new(handle), options);
+    server.map(Some).map_err(|error| {
+        let failure = Failure::of("api.listen", &error);
+        match error {
+            ServeError::NotLoopback { .. } => failure
+                .exit(Exit::Refused)
+                .hint("listen on 127.0.0.1 behind a proxy that encrypts")
+                .hint("or accept the risk: `api: {insecure_listen: true}` under `audit:` in audit.yaml"),
+            _ => failure,
+        }
+    })
 }
 
 fn refused(error: &DaemonError) -> Failure {

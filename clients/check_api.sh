@@ -1,0 +1,45 @@
+#!/bin/sh
+# Asks the real daemon everything that api/openapi.json allows, and much that it does not (schemathesis).
+# Needs: a built `sealtrail` (SEALTRAIL names it), `schemathesis` on the path or in $SCHEMATHESIS.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+binary=${SEALTRAIL:-$root/target/debug/sealtrail}
+tool=${SCHEMATHESIS:-schemathesis}
+home=$(mktemp -d)
+daemon=
+stop() {
+    [ -z "$daemon" ] || { kill "$daemon" 2>/dev/null && wait "$daemon" || true; }
+    rm -rf "$home"
+}
+trap stop EXIT INT TERM
+"$binary" --home "$home/trail" --quiet init --no-input --no-hooks
+# Its rate would refuse what this asks; the rate has its own test.
+printf 'audit:\n  api:\n    requests_per_second: 10000\n' > "$home/trail/audit.yaml"
+for record in "$root"/fixtures/seeds/trail-*.json; do
+    "$binary" --home "$home/trail" --quiet import events "$record"
+done
+"$binary" --home "$home/trail" daemon --listen 127.0.0.1:0 2> "$home/log" &
+daemon=$!
+url=
+for _ in $(seq 300); do
+    url=$(sed -n 's,.*\(http://127.0.0.1:[0-9]*\)/v1.*,\1,p' "$home/log")
+    [ -z "$url" ] || break
+    kill -0 "$daemon" || { cat "$home/log"; exit 1; }
+    sleep 0.1
+done
+token=$("$binary" --home "$home/trail" --quiet token create --name schemathesis --scope read)
+ask() {
+    # Whether a text is a query, a time or a cursor is no matter of its schema: 400 is a right answer to any.
+    "$tool" "$@" --url "$url" --header "Authorization: Bearer $token" --max-examples "${EXAMPLES:-60}" --workers 1 \
+        --checks all --exclude-checks positive_data_acceptance --request-timeout 60 --no-color
+}
+ask run "$root/api/openapi.json"
+# Once more with names that exist, so that those answers are compared with the document, too.
+cat > "$home/names.toml" <<'NAMES'
+[parameters]
+"path.audit_id" = "audit_evt_3f7e2a9c8d1b"
+"path.execution_id" = "exec_xyz789abc123"
+"path.session_id" = "sess_abc123def456"
+NAMES
+ask --config-file "$home/names.toml" run "$root/api/openapi.json" --include-path-regex '/\{' --phases examples,fuzzing
+"$binary" --home "$home/trail" --quiet verify-integrity
