@@ -10,7 +10,6 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 
@@ -26,9 +25,6 @@ use crate::routes::{Fault, now};
 /// Lines wait in pieces of 64 KiB, eight at most: half a MiB for each stream.
 const PIECE_BYTES: usize = 64 * 1024;
 const PIECES: usize = 8;
-
-/// 30 s: who takes no piece for so long has gone away without saying so.
-const STALL: Duration = Duration::from_secs(30);
 
 /// 10 minutes: a trail of some ten million events.
 const STREAM: Duration = Duration::from_secs(600);
@@ -66,7 +62,7 @@ async fn stream(admitted: Admitted, command: &'static str, question: Question) -
     let (send, lines) = channel(PIECES);
     let (ready, begun) = oneshot::channel();
     let archive = Arc::clone(&app.archive);
-    let flow = Flow { send, cancel: Arc::clone(&cancel), piece: Vec::new(), handle: Handle::current() };
+    let flow = Flow { send, cancel: Arc::clone(&cancel), piece: Vec::new() };
     tokio::task::spawn_blocking(move || {
         run(&archive, &grant, &visitor, command, &question, flow, ready);
         drop(permit);
@@ -88,7 +84,6 @@ struct Flow {
     send: Sender<Result<Bytes, std::io::Error>>,
     cancel: Arc<AtomicBool>,
     piece: Vec<u8>,
-    handle: Handle,
 }
 
 impl Flow {
@@ -111,10 +106,10 @@ impl Flow {
     }
 
     fn give(&self, piece: Result<Bytes, std::io::Error>) -> ControlFlow<()> {
-        let sent = self.handle.block_on(async { tokio::time::timeout(STALL, self.send.send(piece)).await });
-        match sent {
-            Ok(Ok(())) => ControlFlow::Continue(()),
-            _ => {
+        // Waits as long as the connection does, which ends when nothing is taken from it; then this fails.
+        match self.send.blocking_send(piece) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => {
                 self.cancel.store(true, Ordering::Relaxed);
                 ControlFlow::Break(())
             }
@@ -165,11 +160,26 @@ fn while_found(archive: &Archive, grant: &Grant, what: &What<'_>, ask: &Ask, flo
     Ok(())
 }
 
+/// Refuses what would be cut: lines have no place for a cursor, and who reads them takes them for everything.
+fn whole(found: Found, ask: &Ask) -> Result<Found, Refusal> {
+    let cut = match &found {
+        Found::Events(page) => page.next_cursor.is_some() && ask.limit.is_none_or(|limit| (page.events.len() as u64) < limit),
+        Found::Matches { cut, .. } => *cut && ask.limit.is_none(),
+        Found::Table(_) => false,
+    };
+    if cut {
+        return Err(Refusal::TooMuch(
+            "it is more than one answer holds: ask for less with limit, or page by page without lines".to_owned(),
+        ));
+    }
+    Ok(found)
+}
+
 /// What is only known as a whole is found first.
 fn at_once(archive: &Archive, grant: &Grant, what: &What<'_>, ask: &Ask, flow: &mut Flow, ready: Ready) -> Result<(), Refusal> {
     let cancel = Arc::clone(&flow.cancel);
     let found = archive.read(grant, what, &cancel, |reading| {
-        let found = reading.search(ask)?;
+        let found = whole(reading.search(ask)?, ask)?;
         let count = found.count();
         Ok((found, count))
     });

@@ -1,5 +1,6 @@
 //! Who may read, what is read, and the record of it: the same for every door through which questions come.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,8 +26,8 @@ const MEMORY_BYTES: usize = 48 << 20;
 /// 4 MiB: 64 connections that read slowly hold 256 MiB.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// Unknown tokens are told of once in ten seconds, with how many there were: whoever tries many must not fill the ledger.
-const REJECTED_EVERY: Duration = Duration::from_secs(10);
+/// Those who are not let in are told of once in ten seconds, with how often they tried: whoever tries again and again must not fill the ledger.
+const REFUSED_EVERY: Duration = Duration::from_secs(10);
 
 /// Who asks, and through which door.
 #[derive(Clone, Debug, Default)]
@@ -44,31 +45,27 @@ pub struct Archive {
     recorder: Box<dyn Recorder>,
     finders: Mutex<Vec<Finder>>,
     seconds: u64,
-    rejected: Mutex<(Option<Instant>, u64)>,
+    /// Tries since one was told of, by token; unknown ones together under no name.
+    refused: Mutex<HashMap<String, (Option<Instant>, u64)>>,
 }
 
 impl Archive {
     /// Opens nothing yet; `seconds` is what a search may take, for what its reader is told.
     pub fn new(home: Home, recorder: Box<dyn Recorder>, seconds: u64) -> Self {
         let tokens = Tokens::of(&home);
-        Self { home, tokens, recorder, finders: Mutex::default(), seconds, rejected: Mutex::default() }
+        Self { home, tokens, recorder, finders: Mutex::default(), seconds, refused: Mutex::default() }
     }
 
     /// Returns what the holder of `secret` may see at `now`. Every refusal but the lack of a token is sealed.
     pub fn admit(&self, secret: Option<&str>, visitor: &Visitor, now: Timestamp) -> Result<Grant, Refusal> {
         let Some(secret) = secret else { return Err(Refusal::NoToken) };
         let Some(token) = self.tokens.find(secret, now)? else {
-            self.tell_rejected(visitor);
+            self.tell_refused("", visitor, json!({"event_type": "auth.token_rejected"}))?;
             return Err(Refusal::UnknownToken);
         };
         if token.scope != Scope::Read {
-            let record = json!({
-                "event_type": "auth.permission_denied",
-                "status": "denied",
-                "source_ip": visitor.source_ip,
-                "access": {"command": visitor.door, "token": token.name, "needed": "read", "scope": token.scope.as_str()},
-            });
-            self.record(&record)?;
+            let access = json!({"token": token.name, "needed": "read", "scope": token.scope.as_str()});
+            self.tell_refused(&token.name, visitor, json!({"event_type": "auth.permission_denied", "access": access}))?;
             return Err(Refusal::WriteToken { name: token.name });
         }
         Grant::of(&token, now)
@@ -142,26 +139,31 @@ impl Archive {
         self.recorder.record(record).map_err(|why| Refusal::NotRecorded { why })
     }
 
-    fn tell_rejected(&self, visitor: &Visitor) {
+    /// Seals that somebody was not let in, or counts it for the next time.
+    fn tell_refused(&self, name: &str, visitor: &Visitor, mut record: Value) -> Result<(), Refusal> {
         let count = {
-            let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-            rejected.1 += 1;
-            if rejected.0.is_some_and(|last| last.elapsed() < REJECTED_EVERY) {
-                return;
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let (last, count) = refused.entry(name.to_owned()).or_default();
+            *count += 1;
+            if last.is_some_and(|last| last.elapsed() < REFUSED_EVERY) {
+                return Ok(());
             }
-            rejected.0 = Some(Instant::now());
-            std::mem::take(&mut rejected.1)
+            *last = Some(Instant::now());
+            std::mem::take(count)
         };
-        let record = json!({
-            "event_type": "auth.token_rejected",
-            "status": "denied",
-            "source_ip": visitor.source_ip,
-            "access": {"command": visitor.door, "rejected": count},
-        });
-        // Refused in any case; the count of a record that could not be sealed goes with the next one.
-        if self.recorder.record(&record).is_err() {
-            self.rejected.lock().unwrap_or_else(PoisonError::into_inner).1 += count;
+        record["status"] = json!("denied");
+        record["access"]["command"] = json!(visitor.door);
+        record["access"]["refused"] = json!(count);
+        if let Some(source_ip) = &visitor.source_ip {
+            record["source_ip"] = json!(source_ip);
         }
+        let told = self.record(&record);
+        if told.is_err()
+            && let Some((last, tries)) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name)
+        {
+            (*last, *tries) = (None, *tries + count);
+        }
+        told
     }
 }
 

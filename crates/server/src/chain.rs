@@ -26,10 +26,7 @@ impl Reading<'_> {
             let (story, seen) = self.story(&session)?;
             (chain::of_session(&view, &story), seen)
         };
-        let mut missing = found.missing;
-        if !self.grant.shows_content() {
-            missing.insert(0, "persons and content: this token does not show them".to_owned());
-        }
+        let missing = self.grant.hides().chain(found.missing).collect();
         let answer = Chain {
             audit_id: text(&view, "audit_id"),
             above: found.above.into_iter().map(link).collect(),

@@ -6,7 +6,7 @@ use sealtrail_ledger::read::Stored;
 use sealtrail_trace::field::{at, summary, text};
 use serde_json::Value;
 
-use crate::reading::{Reading, STORY_EVENTS_MAX};
+use crate::reading::{Reading, STORY_EVENTS_MAX, too_long};
 use crate::refusal::Refusal;
 use crate::types::{Authority, Custody, Event, Execution, Leaf, Step, Touch};
 
@@ -34,6 +34,7 @@ impl Reading<'_> {
             return Err(Refusal::Missing { what: "execution", name: id.to_owned() });
         }
         self.above(id, &mut found)?;
+        found.missing.extend(self.grant.hides());
         let seen = found.events.len() as u64;
         let custody = self.custody(&found);
         let answer = found.told(id, custody);
@@ -54,7 +55,7 @@ impl Reading<'_> {
                 found.events.insert(stored.seq.0, (stored, view));
             }
             if found.events.len() > STORY_EVENTS_MAX {
-                return Err(Refusal::TooMuch(format!("it has more than {STORY_EVENTS_MAX} events: read them with a search, page by page")));
+                return Err(too_long());
             }
             if next.is_empty() {
                 return Ok(());

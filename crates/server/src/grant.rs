@@ -62,6 +62,13 @@ impl Grant {
         (stored, view)
     }
 
+    /// Says what may be missing because of the token: a chain must not call that unseen.
+    pub(crate) fn hides(&self) -> impl Iterator<Item = String> {
+        let content = (!self.content).then_some("persons and content: this token does not show them");
+        let filter = self.filter.is_some().then_some("whatever the filter of this token hides");
+        content.into_iter().chain(filter).map(str::to_owned)
+    }
+
     /// Whether whole events are shown.
     pub(crate) fn shows_content(&self) -> bool {
         self.content

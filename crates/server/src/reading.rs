@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use sealtrail_engine::Finder;
-use sealtrail_event::{AuditId, canonical};
+use sealtrail_event::{AuditId, SlotName, canonical};
 use sealtrail_index::{Answer, Hits, Options, Order};
 use sealtrail_ledger::prove::{ProveError, Prover};
 use sealtrail_ledger::read::Stored;
@@ -111,15 +111,17 @@ impl Reading<'_> {
     /// Returns the visible events in which one of the fields is one of the texts, letter by letter, in the order of the ledger.
     pub(crate) fn exactly(&self, fields: &[&str], texts: &[String]) -> Result<Vec<(Stored, Value)>, Refusal> {
         let query = any_exactly(fields, texts)?;
-        let (mut found, mut nothing) = (Vec::new(), |_| {});
+        let (mut found, mut nothing, mut bytes) = (Vec::new(), |_| {}, 0);
         let options = Options { order: Order::Oldest, ..Options::default() };
         for hit in self.hits(&Search::from(query), &options, &mut nothing)? {
             let hit = hit.map_err(|error| self.broken(error))?;
             if !self.grant.sees(&hit.view) {
                 continue;
             }
-            if found.len() == STORY_EVENTS_MAX {
-                return Err(Refusal::TooMuch(format!("it has more than {STORY_EVENTS_MAX} events: read them with a search, page by page")));
+            let slots = hit.stored.slots.iter().filter(|slot| slot.name != SlotName::Output);
+            bytes += hit.stored.envelope.len() + slots.map(|slot| slot.json.len()).sum::<usize>();
+            if found.len() == STORY_EVENTS_MAX || bytes > self.bounds.memory_bytes {
+                return Err(too_long());
             }
             let (mut stored, mut view) = self.grant.shown(hit.stored, hit.view);
             // What tools gave back is by far the largest part, and no link needs it.
@@ -162,6 +164,11 @@ impl Reading<'_> {
     fn prover(&self) -> Result<Prover<'_>, Refusal> {
         Ok(Prover::new(&self.finder.reader)?)
     }
+}
+
+/// Makes the refusal of a story that is too long to be told at once.
+pub(crate) fn too_long() -> Refusal {
+    Refusal::TooMuch(format!("it has more than {STORY_EVENTS_MAX} events, or too large ones: read them with a search, page by page"))
 }
 
 /// Returns the query: one of the fields is one of the texts, letter by letter.

@@ -182,7 +182,7 @@ pub(crate) struct Execution {
     pub(crate) problems: Vec<Step>,
     /// What should be there and is not, in words.
     pub(crate) missing: Vec<String>,
-    /// The events, in the order of the ledger.
+    /// The events, in the order of the ledger, without what tools gave back.
     pub(crate) events: Vec<Event>,
     /// What proves that they are what was recorded.
     pub(crate) custody: Custody,

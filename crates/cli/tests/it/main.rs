@@ -4,4 +4,5 @@ mod arguments;
 mod reference;
 mod run;
 mod settings;
+mod token;
 mod trail;

@@ -88,6 +88,9 @@ fn lines_give_everything() {
         &[("Content-Type", "application/json"), ("Accept", "application/x-ndjson")],
     );
     assert_eq!(table.body.lines().count(), 7);
+    // Lines are everything, or an error: an order that needs all events first has to be asked for with a number.
+    assert_eq!(test.lines(&token, "/v1/events?order_by=timestamp").status, 422);
+    assert_eq!(test.lines(&token, "/v1/events?order_by=timestamp&limit=20").body.lines().count(), 20);
 }
 
 /// Protects the shapes of answers: members that were chosen, conditions of the body, reports.

@@ -26,6 +26,9 @@ fn only_a_read_token_reads() {
     Tokens::of(&test.home).revoke("reader").unwrap();
     assert_eq!(test.get(&reader, "/v1/events").status, 401);
     assert_eq!(test.of_type("auth.token_rejected").len(), 1, "tries are told of once in a while, not each");
+    for _ in 0..20 {
+        assert_eq!(test.get(&write, "/v1/events").status, 403);
+    }
     let denied = test.of_type("auth.permission_denied");
     assert_eq!((denied.len(), &denied[0]["access"]["token"], &denied[0]["outcome"]), (1, &json!("ingest"), &json!("denied")));
 }
