@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 
+import permission_checks
 import trail_checks
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -49,6 +50,8 @@ SCENARIOS = {
     "killed": {"script": "killed.json", "kill": "tail -f /dev/null"},
     "killed-nested": {"script": "killed-nested.json", "kill": "tail -f /dev/null"},
     "killed-spooled": {"script": "killed-nested.json", "kill": "tail -f /dev/null", "daemon": False},
+    "permissions": {"script": "permissions.json", "settings": "permissions-change.json", "permissions": True,
+                    "types": ["auth.permission_snapshot", "auth.permission_granted", "auth.permission_revoked"]},
 }
 
 
@@ -98,6 +101,8 @@ def problems_of(scenario, out, home, sealtrail):
         found += trail_checks.blind_spots(calls, events, SECRET)
         found += trail_checks.problems_of_agents(calls, events, all_ended=not scenario.get("kill"))
         found += problems_of_session(scenario, events)
+    if scenario.get("permissions"):
+        found += permission_checks.problems(events, lambda event: run([sealtrail, "--home", home, "permission", event, "--output", "json"]))
     found += secrets_on_disk(home)
     verified = run([sealtrail, "--home", home, "verify-integrity"])
     if verified.returncode != 0:

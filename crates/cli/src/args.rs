@@ -9,7 +9,7 @@ mod read;
 mod serve;
 
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
-pub(crate) use read::{CheckpointCommand, Filter, Get, Prove, Search, SessionCommand, Tail, Trace, Verify};
+pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Verify};
 pub(crate) use serve::{Mcp, TokenCommand, TokenCreate, TokenScope};
 
 /// The audit trail of Claude Code agents: captured, sealed, searchable, provable.
@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Get(Get),
     /// Show who led to an event and what it led to
     TraceChain(Trace),
+    /// Show what was granted when an action was done, by which rule, and when that ended
+    Permission(Permission),
     /// Sessions
     #[command(subcommand)]
     Session(SessionCommand),

@@ -9,6 +9,7 @@ pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod mcp;
+pub(crate) mod permission;
 pub(crate) mod prove;
 pub(crate) mod query;
 pub(crate) mod search;

@@ -64,6 +64,7 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         Command::Search(args) => cmd::search::run(call, &args),
         Command::Get(args) => cmd::get::run(call, &args),
         Command::TraceChain(args) => cmd::trace::run(call, &args),
+        Command::Permission(args) => cmd::permission::run(call, &args),
         Command::Session(command) => cmd::session::run(call, &command),
         Command::Prove(args) => cmd::prove::run(call, &args),
         Command::Checkpoint(command) => cmd::prove::checkpoint(call, &command),

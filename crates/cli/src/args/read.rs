@@ -140,6 +140,13 @@ pub(crate) struct Trace {
     pub(crate) audit_id: String,
 }
 
+/// `permission`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Permission {
+    /// Audit id of any event of the action, or its number in the ledger
+    pub(crate) audit_id: String,
+}
+
 /// `prove`
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Prove {

@@ -1,8 +1,8 @@
 //! The binary, run as a user runs it.
 
 mod arguments;
+mod permission;
 mod reference;
 mod run;
 mod settings;
-mod token;
 mod trail;
