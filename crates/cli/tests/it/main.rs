@@ -5,4 +5,5 @@ mod permission;
 mod reference;
 mod run;
 mod settings;
+mod token;
 mod trail;
