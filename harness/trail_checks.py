@@ -6,10 +6,6 @@ every call that the trail does not tell like that.
 """
 import json
 
-# GAP: where several Agent calls are open at once, the recorder learns whose agent is whose when the agent ends; until then
-# its events name no parent. The end itself must name the whole chain.
-PARENTS_ARE_KNOWN_AT_ONCE = False
-
 
 def served_calls(records, script):
     """Returns {tool_use_id: call} of every call that the API served, in order."""
@@ -94,8 +90,7 @@ def problems_of_call(call, events, secret):
     if "outcome" in expect and outcome != expect["outcome"]:
         found.append(f"the trail says {outcome}, the script expects {expect['outcome']}")
     for event in mentions:
-        parents = {call["parent"]} if PARENTS_ARE_KNOWN_AT_ONCE else {call["parent"], None}
-        if event.get("agent_id") != call["agent"] or event.get("parent_agent_id") not in parents:
+        if event.get("agent_id") != call["agent"] or event.get("parent_agent_id") != call["parent"]:
             found.append(f"{event['event_type']} names agent {event.get('agent_id')} of {event.get('parent_agent_id')}, "
                          f"the API was asked by {call['agent']} of {call['parent']}")
     told = list(texts([mentions, list(batches_of(call["id"], events))]))

@@ -19,6 +19,29 @@ pub(crate) fn name_parent(draft: &mut Draft, sessions: &Sessions) {
     draft.envelope.parent_agent_id = known.and_then(|agent| agent.parent.clone());
 }
 
+/// A call of an agent that no start could explain: with several Agent calls open, only the client's description tells whose it is.
+///
+/// Gives an event of its own, so that replaying the trail knows it too.
+pub(crate) fn meet(draft: &mut Draft, work: &mut Work<'_>) -> Option<Draft> {
+    if draft.envelope.event_type.as_str() != "tool.requested" {
+        return None;
+    }
+    let agent = draft.envelope.agent_id.clone()?;
+    let session = work.sessions.session(draft.envelope.session_id.as_ref());
+    if session.is_some_and(|session| session.agents.contains_key(&agent)) {
+        return None;
+    }
+    let mut met = work.derived("agent.subagent_spawned", draft);
+    let meta = meta(&mut met, work);
+    let origin = from_meta(meta.as_ref(), session)?;
+    draft.envelope.parent_agent_id = origin.parent.clone();
+    met.envelope.subagent_id = Some(agent.clone());
+    met.envelope.category = Some(sealtrail_event::Category::SessionLifecycle);
+    met.resource().kind = token("agent");
+    tell(&mut met, &agent, origin, meta, session);
+    Some(met)
+}
+
 /// SubagentStart and SubagentStop: says which agent it is, who started it, and how that is known.
 pub(crate) fn subagent(draft: &mut Draft, work: &Work<'_>) -> Vec<Draft> {
     let Some(agent) = draft.envelope.agent_id.clone() else { return Vec::new() };
@@ -28,9 +51,19 @@ pub(crate) fn subagent(draft: &mut Draft, work: &Work<'_>) -> Vec<Draft> {
     let meta = meta(draft, work);
     let session = work.sessions.session(draft.envelope.session_id.as_ref());
     let origin = from_meta(meta.as_ref(), session).or_else(|| from_state(&agent, starts, session)).unwrap_or_default();
+    tell(draft, &agent, origin, meta, session);
+    Vec::new()
+}
 
+/// Writes down who started an agent, how that is known, and the chain from the user down to it.
+fn tell(draft: &mut Draft, agent: &Token, origin: Origin, meta: Option<Map<String, Value>>, session: Option<&Session>) {
     draft.envelope.parent_agent_id = origin.parent.clone();
-    draft.envelope.parent_audit_id = origin.call.as_ref().and_then(|call| session?.call(call)).and_then(|call| call.requested.clone());
+    draft.envelope.parent_audit_id = origin
+        .call
+        .as_ref()
+        .and_then(|call| session?.call(call))
+        .and_then(|call| call.requested.clone())
+        .or(draft.envelope.parent_audit_id.take());
     let mut delegation = json!({"how": origin.how});
     if let Some(call) = &origin.call {
         delegation["tool_use_id"] = call.as_str().into();
@@ -40,13 +73,12 @@ pub(crate) fn subagent(draft: &mut Draft, work: &Work<'_>) -> Vec<Draft> {
     }
     draft.put(SlotName::Content, "delegation", delegation);
     if origin.how != "unknown" {
-        let chain = chain(draft, &agent, origin.parent.as_ref(), session);
+        let chain = chain(draft, agent, origin.parent.as_ref(), session);
         draft.put(SlotName::Identity, "delegation_chain", chain);
     }
     if let Some(meta) = meta {
         draft.put(SlotName::Content, "subagent_meta", Value::Object(meta));
     }
-    Vec::new()
 }
 
 struct Origin {

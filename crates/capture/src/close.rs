@@ -2,6 +2,7 @@
 
 use sealtrail_event::{AuditId, Category, Event, Grade, Outcome, Phase, Severity, SlotName, Token, Witness};
 
+use crate::agents;
 use crate::draft::{Draft, token, word};
 use crate::hook::{self, Work};
 use crate::sessions::{Call, Sessions};
@@ -41,6 +42,7 @@ impl Sessions {
         let Some(id) = token(session) else { return Vec::new() };
         let Some(known) = self.session(Some(&id)) else { return Vec::new() };
         let mut drafts: Vec<Draft> = known.open().map(|call| unknown(session, &known.who, call, why.reason(), unix_ns, ids())).collect();
+        drafts.iter_mut().for_each(|draft| agents::name_parent(draft, self));
         if !known.ended {
             drafts.push(ended(&id, &known.who, why, unix_ns, ids()));
         }
@@ -56,7 +58,9 @@ pub(crate) fn session_start(draft: &mut Draft, work: &mut Work<'_>) -> Vec<Draft
     }
     let name = draft.envelope.session_id.as_ref().map_or("", |id| id.as_str());
     let (reason, unix_ns) = (Close::AgentLost.reason(), work.intake.received_unix_ns);
-    session.open().map(|call| unknown(name, &session.who, call, reason, unix_ns, (work.ids)())).collect()
+    let mut lost: Vec<Draft> = session.open().map(|call| unknown(name, &session.who, call, reason, unix_ns, (work.ids)())).collect();
+    lost.iter_mut().for_each(|draft| agents::name_parent(draft, work.sessions));
+    lost
 }
 
 /// SessionEnd: says how it ended, and gives the open calls the outcome `unknown`.
@@ -76,6 +80,7 @@ pub(crate) fn session_end(draft: &mut Draft, work: &mut Work<'_>) -> Vec<Draft> 
         .map(|call| {
             let mut lost = unknown(name, &session.who, call, "session_ended", work.intake.received_unix_ns, (work.ids)());
             lost.envelope.late_ms = work.intake.late_ms;
+            agents::name_parent(&mut lost, work.sessions);
             lost
         })
         .collect()

@@ -99,6 +99,7 @@ fn drafts_of(members: Map<String, Value>, intake: &Intake, sessions: &Sessions, 
     disclose(&mut draft, &rules);
     let mut work = Work { intake, sessions, ids, replaced: !rules.is_empty() };
     agents::name_parent(&mut draft, sessions);
+    let met = agents::meet(&mut draft, &mut work);
     place::name_resource(&mut draft);
     let mut more = match name.as_str() {
         "SessionStart" => close::session_start(&mut draft, &mut work),
@@ -115,6 +116,7 @@ fn drafts_of(members: Map<String, Value>, intake: &Intake, sessions: &Sessions, 
         "SessionEnd" => close::session_end(&mut draft, &mut work),
         _ => Vec::new(),
     };
+    more.extend(met);
     if let Some(change) = canary::change(&draft, row, &fields, &mut work) {
         more.push(change);
     }

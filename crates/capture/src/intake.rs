@@ -95,7 +95,8 @@ pub struct SideFile {
 
 /// Returns the side files that the hook JSON `bytes` points to; cheap for the hooks that point to none.
 pub fn needs(bytes: &[u8]) -> Vec<SideFile> {
-    let subagent = memmem::find(bytes, b"\"Subagent").is_some();
+    let has = |text: &[u8]| memmem::find(bytes, text).is_some();
+    let subagent = has(b"\"Subagent") || (has(b"\"agent_id\"") && has(b"\"PreToolUse\""));
     if !subagent && memmem::find(bytes, b"\"persistedOutputPath\"").is_none() {
         return Vec::new();
     }
@@ -106,7 +107,8 @@ pub fn needs(bytes: &[u8]) -> Vec<SideFile> {
         return Vec::new();
     };
     match name {
-        "SubagentStart" | "SubagentStop" => word("agent_id")
+        // The client writes the meta file a moment after SubagentStart: a call of the agent is the first hook that surely finds it.
+        "SubagentStart" | "SubagentStop" | "PreToolUse" => word("agent_id")
             .filter(|id| is_plain(id))
             .map(|id| SideFile {
                 kind: SideKind::SubagentMeta,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sealtrail_capture::Sessions;
+use sealtrail_capture::{Close, Sessions, Side};
 use serde_json::Value;
 
 use crate::kit::{self, Bench};
@@ -93,6 +93,40 @@ fn an_agent_without_description_is_joined_to_the_open_call() {
     let spawned = bench.views.iter().find(|view| view["hook_event_name"] == "SubagentStart").unwrap();
     assert_eq!(spawned["delegation"]["how"], "only_open_call");
     assert_eq!(spawned["delegation"]["tool_use_id"], "toolu_01KE7kWgSRRTf4VZsvocya5D");
+}
+
+/// Protects delegation when several agents start at once: the first call of an agent finds the client's description, which was not there yet when
+/// the agent started; every event from then on names the parent, also after a restart, also the outcome that nobody saw.
+#[test]
+fn agents_that_start_together_are_told_apart_by_their_first_call() {
+    let mut bench = Bench::new();
+    let call = |id: &str, agent: &str, tool: &str| {
+        serde_json::json!({"session_id": "s1", "transcript_path": "/h/p/s1.jsonl", "cwd": "/p", "hook_event_name": "PreToolUse", "agent_id": agent,
+                           "agent_type": "general-purpose", "tool_name": tool, "tool_use_id": id, "tool_input": {"prompt": id, "command": "echo hi"}})
+    };
+    bench.feed(&call("toolu_a", "outer", "Agent"));
+    bench.feed(&call("toolu_b", "outer", "Agent"));
+    let start =
+        serde_json::json!({"session_id": "s1", "hook_event_name": "SubagentStart", "agent_id": "inner", "agent_type": "general-purpose"});
+    assert_eq!(bench.feed(&start)[0]["delegation"]["how"], "unknown");
+
+    let meta = br#"{"agentType":"general-purpose","toolUseId":"toolu_b","parentAgentId":"outer","spawnDepth":2}"#;
+    let path = "/h/p/s1/subagents/agent-inner.meta.json".to_owned();
+    bench.sides = vec![Side { path, size_bytes: meta.len() as u64, bytes: meta.to_vec() }];
+    let first = bench.feed(&call("toolu_1", "inner", "Bash"));
+    bench.sides.clear();
+    assert_eq!((&first[0]["event_type"], &first[0]["parent_agent_id"]), (&"tool.requested".into(), &"outer".into()));
+    assert_eq!((&first[1]["event_type"], &first[1]["delegation"]["how"]), (&"agent.subagent_spawned".into(), &"meta".into()));
+    assert_eq!(first[1]["delegation_chain"], serde_json::json!(["user:dev", "session:s1", "agent:outer", "agent:inner"]));
+    assert_eq!(bench.feed(&call("toolu_2", "inner", "Bash")).len(), 1);
+
+    let mut replayed = Sessions::new();
+    bench.views.iter().for_each(|view| replayed.replay(view));
+    assert!(replayed == bench.sessions);
+    let lost = bench.close("s1", Close::AgentLost);
+    let inner: Vec<_> = lost.iter().filter(|view| view["agent_id"] == "inner").collect();
+    assert_eq!(inner.len(), 2);
+    assert!(inner.iter().all(|view| view["outcome"] == "unknown" && view["parent_agent_id"] == "outer"));
 }
 
 /// Protects `end_reason`: the client's `other` counts as completed only after a finished turn.

@@ -70,7 +70,11 @@ pub(crate) fn queries(data: &Data) -> Result<Vec<Measured>, String> {
         ("Q6", format!("resource.size_bytes>{}", plan["large_bytes"])),
         ("Q7", format!("witness=api timestamp>=\"{}\" | count by user_id limit=10", days_before(30))),
         ("Q8", "witness=api | histogram 1h by domain".to_owned()),
-        ("Q9", "exists(step_name) exists(duration_ms) | percentiles duration_ms 95 by step_name every 1d | fields timestamp, step_name, p95".to_owned()),
+        (
+            "Q9",
+            "exists(step_name) exists(duration_ms) | percentiles duration_ms 95 by step_name every 1d | fields timestamp, step_name, p95"
+                .to_owned(),
+        ),
         (
             "Q10",
             "sequence by user_id with maxspan=300s [auth.user_login[status=fail]] [auth.user_login[status=success]] | count".to_owned(),
