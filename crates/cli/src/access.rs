@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::run::Call;
-use crate::trail::{Access as How, Trail};
+use crate::trail::{self, Access as How, Trail};
 
 /// One reading of the trail.
 pub(crate) struct Access<'a> {
@@ -33,10 +33,15 @@ pub(crate) fn note(call: &mut Call, trail: &mut Trail, access: &Access<'_>) {
         "status": "success",
         "access": {"command": access.command, "query": access.query, "query_hash": hash, "events": access.count},
     });
-    let done = match std::mem::replace(&mut trail.access, How::Nobody) {
+    let mut how = std::mem::replace(&mut trail.access, How::Nobody);
+    if matches!(how, How::Busy) {
+        how = trail::writer_in_time(call, &trail.home);
+    }
+    let done = match how {
         How::Daemon => sealtrail_engine::note(&trail.home, &record).map(drop).map_err(|error| error.to_string()),
         How::Writer(mut writer) => writer.note(&record).and_then(|_| writer.close()).map_err(|error| error.to_string()),
         How::Nobody => Ok(()),
+        How::Busy => Err("another command has the trail open".to_owned()),
         How::Refused(why) => Err(why),
     };
     if let Err(why) = done {

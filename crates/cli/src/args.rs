@@ -71,6 +71,8 @@ pub(crate) enum Output {
     Ndjson,
     /// Comma-separated values (RFC 4180).
     Csv,
+    /// A heading for each day, a line for each event, oldest first (lists of events; a table elsewhere).
+    Timeline,
     /// Only the audit ids.
     Id,
     /// The C2SP tlog-proof text (`prove` only).

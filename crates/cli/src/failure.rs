@@ -128,7 +128,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 /// Makes text safe for a terminal but keeps its line ends, which carets under a query need.
-fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 

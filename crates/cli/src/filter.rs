@@ -14,18 +14,22 @@ use crate::screen::Screen;
 
 /// Events by which the ledger keeps its books. Every command that opens the trail adds some, so a list would begin with them.
 const BOOKKEEPING: &[&str] = &["ledger.start", "ledger.stop", "ledger.epoch"];
+/// Readings of the trail. A list without any condition would show mostly the lists before it; one with a condition shows those that match.
+const READING: &str = "system.audit_log_accessed";
 
 /// What a list shows.
 pub(crate) struct Wanted {
     pub(crate) search: Search,
     bookkeeping: bool,
+    readings: bool,
     hidden: Cell<u64>,
+    hidden_readings: Cell<u64>,
 }
 
 impl Wanted {
     /// Shows whatever a search finds.
     pub(crate) fn of(search: Search) -> Self {
-        Self { search, bookkeeping: false, hidden: Cell::new(0) }
+        Self { search, bookkeeping: false, readings: true, hidden: Cell::new(0), hidden_readings: Cell::new(0) }
     }
 
     /// Returns the condition on single events; refuses a search that is more than that.
@@ -42,6 +46,10 @@ impl Wanted {
             self.hidden.set(self.hidden.get() + 1);
             return false;
         }
+        if !self.readings && !self.bookkeeping && field::text(event, "event_type") == READING {
+            self.hidden_readings.set(self.hidden_readings.get() + 1);
+            return false;
+        }
         true
     }
 
@@ -50,10 +58,18 @@ impl Wanted {
         self.bookkeeping = true;
     }
 
+    /// Leaves out the readings of the trail.
+    pub(crate) fn without_readings(&mut self) {
+        self.readings = false;
+    }
+
     /// Says what was left out.
     pub(crate) fn tell(&self, screen: &mut Screen) {
-        if self.hidden.get() > 0 {
-            screen.say(&format!("left out: {} starts, stops and epochs of the ledger (--bookkeeping shows them)", self.hidden.get()));
+        let kinds = [(&self.hidden, "starts, stops and epochs of the ledger"), (&self.hidden_readings, "readings of the trail")];
+        let told: Vec<String> =
+            kinds.iter().filter(|(count, _)| count.get() > 0).map(|(count, kind)| format!("{} {kind}", count.get())).collect();
+        if !told.is_empty() {
+            screen.say(&format!("left out: {} (--bookkeeping shows them)", told.join(", ")));
         }
     }
 }
@@ -63,7 +79,8 @@ pub(crate) fn wanted(flags: &args::Filter, text: Option<&str>, now: Timestamp) -
     let text = text.unwrap_or_default();
     let search = Search::parse_at(text, now).map_err(|error| wrong_query(&error, text))?;
     let named = flags.event_type.is_some() || text.contains("ledger");
-    Ok(Wanted { search: search.narrowed(build(flags, None, now)?), bookkeeping: flags.bookkeeping || named, hidden: Cell::new(0) })
+    let bookkeeping = flags.bookkeeping || named;
+    Ok(Wanted { bookkeeping, ..Wanted::of(search.narrowed(build(flags, None, now)?)) })
 }
 
 /// Returns the query that the flags and the text mean at `now`.
@@ -78,6 +95,11 @@ pub(crate) fn build(flags: &args::Filter, text: Option<&str>, now: Timestamp) ->
         ("agent_id", &flags.agent_id),
         ("tool_name", &flags.tool),
         ("outcome", &flags.outcome),
+        ("status", &flags.status),
+        ("policy_result", &flags.policy_result),
+        ("severity", &flags.severity),
+        ("compliance_tags", &flags.tag),
+        ("mcp_server", &flags.mcp_server),
         ("project_id", &flags.project_id),
         ("application_id", &flags.application_id),
         ("model", &flags.model),
@@ -105,6 +127,34 @@ pub(crate) fn any_exactly(fields: &[&str], texts: &[&str]) -> Result<Query, Fail
     let field = |name: &&str| FieldPath::parse(name).map(|field| Expr::Field(field, Test::In(wanted.clone())));
     let any = fields.iter().map(field).collect::<Result<Vec<_>, _>>().map_err(|error| wrong_query(&error, &fields.join(" ")))?;
     Ok(Query::new(Expr::Or(any)))
+}
+
+/// Returns the query: the field is there.
+pub(crate) fn has(field: &str) -> Result<Query, Failure> {
+    let path = FieldPath::parse(field).map_err(|error| wrong_query(&error, field))?;
+    Ok(Query::new(Expr::Field(path, Test::Exists)))
+}
+
+/// Returns the query that holds where `query` does not.
+pub(crate) fn not(query: &Query) -> Query {
+    Query::new(Expr::Not(Box::new(query.plan().clone())))
+}
+
+/// Returns the query that holds where one of both does.
+pub(crate) fn either(a: &Query, b: &Query) -> Query {
+    Query::new(Expr::Or(vec![a.plan().clone(), b.plan().clone()]))
+}
+
+/// Returns the query: not before and not after these times, where given.
+pub(crate) fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Query, Failure> {
+    let mut filter = Filter::new(Timestamp::UNIX_EPOCH);
+    if let Some(from) = from {
+        filter.since(&from.to_string()).map_err(|error| Failure::of("time.wrong", &error))?;
+    }
+    if let Some(to) = to {
+        filter.until(&to.to_string()).map_err(|error| Failure::of("time.wrong", &error))?;
+    }
+    Ok(filter.build())
 }
 
 /// Makes the failure of a text that is no query, with the line and a caret under the place.

@@ -27,6 +27,7 @@ mod screen;
 mod settings;
 mod table;
 mod theme;
+mod timeline;
 mod trail;
 mod visible;
 mod when;

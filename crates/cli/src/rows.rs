@@ -8,6 +8,7 @@ use crate::args::Output;
 use crate::field;
 use crate::screen::Screen;
 use crate::table::Table;
+use crate::timeline::Timeline;
 use crate::when::Zone;
 
 /// Writes events; made once, fed one event after the other, finished.
@@ -19,13 +20,21 @@ pub(crate) struct Rows {
     written: u64,
     columns: Option<usize>,
     flush_each: bool,
+    timeline: Option<Timeline>,
 }
 
 impl Rows {
     /// Chooses the format; `fields` are canonical names.
     pub(crate) fn new(screen: &Screen, fields: Vec<String>, zone: Zone) -> Self {
         let table = Table::new(fields.iter().map(String::as_str));
-        Self { output: screen.output(), fields, zone, table, written: 0, columns: screen.columns, flush_each: false }
+        let output = if screen.output() == Output::Timeline { Output::Table } else { screen.output() };
+        Self { output, fields, zone, table, written: 0, columns: screen.columns, flush_each: false, timeline: None }
+    }
+
+    /// As [`Self::new`], for events: these can be a timeline.
+    pub(crate) fn of_events(screen: &Screen, fields: Vec<String>, zone: Zone) -> Self {
+        let timeline = (screen.output() == Output::Timeline).then(|| Timeline::new(zone.clone(), screen.columns));
+        Self { timeline, ..Self::new(screen, fields, zone) }
     }
 
     /// Writes a table, whatever was asked for: as a part of prose.
@@ -49,6 +58,10 @@ impl Rows {
     pub(crate) fn event(&mut self, out: &mut dyn Write, event: &Value) -> io::Result<()> {
         let first = self.written == 0;
         self.written += 1;
+        if let Some(timeline) = &mut self.timeline {
+            timeline.push(event);
+            return Ok(());
+        }
         match self.output {
             Output::Json => {
                 out.write_all(if first { b"[\n" } else { b",\n" })?;
@@ -58,8 +71,8 @@ impl Rows {
             Output::Id => writeln!(out, "{}", field::text(event, "audit_id"))?,
             Output::Csv => self.separated(out, event, ',', first)?,
             Output::Tsv => self.separated(out, event, '\t', first)?,
-            Output::Auto | Output::Table | Output::Proof if self.flush_each => self.line(out, event)?,
-            Output::Auto | Output::Table | Output::Proof => {
+            Output::Auto | Output::Table | Output::Timeline | Output::Proof if self.flush_each => self.line(out, event)?,
+            Output::Auto | Output::Table | Output::Timeline | Output::Proof => {
                 self.table.push(self.fields.iter().map(|name| field::cell(event, name, &self.zone)))
             }
         }
@@ -68,10 +81,15 @@ impl Rows {
 
     /// Ends the document.
     pub(crate) fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(timeline) = &mut self.timeline {
+            return timeline.write(out);
+        }
         match self.output {
             Output::Json if self.written == 0 => writeln!(out, "[]"),
             Output::Json => writeln!(out, "\n]"),
-            Output::Auto | Output::Table | Output::Proof if self.written > 0 && !self.flush_each => self.table.write(out, self.columns),
+            Output::Auto | Output::Table | Output::Timeline | Output::Proof if self.written > 0 && !self.flush_each => {
+                self.table.write(out, self.columns)
+            }
             _ => Ok(()),
         }
     }

@@ -56,12 +56,12 @@ impl Screen {
 
     /// Tells whether output was left to us: commands that print prose then print prose, on a terminal and elsewhere.
     pub(crate) fn is_prose(&self) -> bool {
-        matches!(self.output, Output::Auto | Output::Table)
+        matches!(self.output, Output::Auto | Output::Table | Output::Timeline)
     }
 
     /// Tells whether the answer will be a table.
     pub(crate) fn is_table(&self) -> bool {
-        self.output() == Output::Table
+        matches!(self.output(), Output::Table | Output::Timeline)
     }
 
     /// Tells whether errors should be JSON.

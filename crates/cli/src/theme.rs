@@ -47,12 +47,23 @@ impl<T: Display> Display for Painted<T> {
     }
 }
 
+/// Returns the label of a severity.
+pub(crate) fn of_severity(word: &str) -> Label {
+    match word {
+        "high" | "critical" => BAD,
+        "warning" => WARNING,
+        "debug" => QUIET,
+        _ => PLAIN,
+    }
+}
+
 /// Returns the label of an outcome word.
 pub(crate) fn of_outcome(word: &str) -> Label {
     match word {
         "success" | "allowed" | "ok" => GOOD,
         "failure" | "denied" | "error" => BAD,
-        "unknown" | "pending" | "asked" => WARNING,
+        "unknown" | "pending" | "asked" | "running" | "stopped" => WARNING,
+        "not_evaluated" => QUIET,
         _ => PLAIN,
     }
 }

@@ -21,6 +21,8 @@ use crate::run::Call;
 
 /// 2.5 s: a checkpoint is published at most a second after an event, on a busy disk a little later.
 const PUBLISH_WAIT: Duration = Duration::from_millis(2_500);
+/// 5 s: commands hold the ledger while they read; a longer one is not waited for.
+const WRITER_WAIT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A trail that is open for reading.
@@ -39,6 +41,8 @@ pub(crate) enum Access {
     Writer(Box<sealtrail_engine::Trail>),
     /// It is done.
     Nobody,
+    /// Another command, which holds the ledger and will give it back.
+    Busy,
     /// Nobody can, and why.
     Refused(String),
 }
@@ -98,8 +102,24 @@ fn writer(call: &mut Call, home: &Home) -> Result<Access, Failure> {
             }
             Ok(Access::Writer(Box::new(writer)))
         }
-        Err(error) if error.is_locked() => Ok(Access::Refused("another command has the trail open".to_owned())),
+        Err(error) if error.is_locked() => Ok(Access::Busy),
         Err(error) => Ok(Access::Refused(crate::failure::chain(&error))),
+    }
+}
+
+/// Waits for a writer that another command has.
+pub(crate) fn writer_in_time(call: &mut Call, home: &Home) -> Access {
+    let deadline = Instant::now() + WRITER_WAIT;
+    let (_keep, pause) = mpsc::channel::<()>();
+    loop {
+        match writer(call, home) {
+            Ok(Access::Busy) if Instant::now() < deadline => {
+                // Nobody sends: this is the wait between two looks.
+                let _ = pause.recv_timeout(LOOK_EVERY);
+            }
+            Ok(access) => return access,
+            Err(failure) => return Access::Refused(failure.first_line()),
+        }
     }
 }
 

@@ -30,11 +30,31 @@ impl Zone {
         }
     }
 
+    /// Shows a time as a day with its zone, and as the time of that day.
+    pub(crate) fn day_and_clock(&self, at: Timestamp) -> (String, String) {
+        let zoned = at.to_zoned(self.0.clone());
+        let zone = if self.0 == TimeZone::UTC { "UTC".to_owned() } else { zoned.strftime("%:z").to_string() };
+        (format!("{} {zone}", zoned.strftime("%Y-%m-%d, %A")), zoned.strftime("%H:%M:%S%.3f").to_string())
+    }
+
     /// Shows a time to the millisecond.
     pub(crate) fn at(&self, at: Timestamp) -> String {
         let zoned = at.to_zoned(self.0.clone());
         let zone = if self.0 == TimeZone::UTC { "Z".to_owned() } else { zoned.strftime("%:z").to_string() };
         format!("{}{zone}", zoned.strftime("%Y-%m-%d %H:%M:%S%.3f"))
+    }
+}
+
+/// Says a length of time in words, to two units.
+pub(crate) fn span(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, 0) => format!("{hours} h"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, 0, _) => format!("{days} days"),
+        (days, hours, _) => format!("{days} days {hours} h"),
     }
 }
 
@@ -87,6 +107,10 @@ mod tests {
         assert_eq!(Zone::parse("utc").unwrap().show("yesterday-ish"), "yesterday-ish");
         assert_eq!(count(1_285_000), "1 285 000");
         assert_eq!(ago(3), "3 s ago");
+        assert_eq!(
+            (span(59), span(330), span(3600), span(93_600)),
+            ("59 s".to_owned(), "5 min".to_owned(), "1 h".to_owned(), "1 days 2 h".to_owned())
+        );
         assert_eq!(bytes(1536), "1.5 KiB");
     }
 }

@@ -1,5 +1,7 @@
 //! Cause and effect around one event. Pure: a story in, links out.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::field::{summary, text};
@@ -66,6 +68,15 @@ pub fn of_session(target: &Value, story: &Story) -> Chain {
     agents(&mut chain, &text(target, "agent_id"), story);
     let depth = chain.above.len();
     let own = story.call(&text(target, "tool_use_id"));
+    // A part of a command line hangs below the call that ran the line.
+    let part = own.filter(|_| text(target, "phase").is_empty() && !text(target, "parent_audit_id").is_empty());
+    let depth = match part {
+        Some(action) => {
+            chain.above.push(call_link(action, depth));
+            depth + 1
+        }
+        None => depth,
+    };
     match own.filter(|_| !text(target, "phase").is_empty()) {
         Some(action) => {
             chain.target = call_link(action, depth);
@@ -80,7 +91,7 @@ pub fn of_session(target: &Value, story: &Story) -> Chain {
     chain
 }
 
-/// Returns the chain of a record without a session: parents by run and by event, children likewise.
+/// Returns the chain of a record without a session: parents by run and by event, and theirs; children likewise.
 pub fn of_records(target: &Value, related: &[Value]) -> Chain {
     let mut chain = Chain::default();
     let user = text(target, "user_id");
@@ -89,18 +100,7 @@ pub fn of_records(target: &Value, related: &[Value]) -> Chain {
     } else {
         chain.push("person", user, text(target, "email"), None);
     }
-    let mut parents = Vec::new();
-    for (name, of) in [("parent_execution", "execution_id"), ("parent_audit_id", "audit_id")] {
-        let wanted = text(target, name);
-        if wanted.is_empty() {
-            continue;
-        }
-        match related.iter().find(|other| text(other, of) == wanted) {
-            Some(parent) => parents.push(parent),
-            None => chain.missing.push(format!("{wanted}: named as {name}, not in the trail")),
-        }
-    }
-    for parent in parents {
+    for parent in ancestors(&mut chain, target, related).into_iter().rev() {
         chain.push("event", text(parent, "event_type"), summary(parent), Some(parent));
     }
     let agent = text(target, "agent_id");
@@ -109,14 +109,48 @@ pub fn of_records(target: &Value, related: &[Value]) -> Chain {
     }
     let depth = chain.above.len();
     chain.target = event_link(target, depth);
-    let (run, id) = (text(target, "execution_id"), text(target, "audit_id"));
+    let mut known = BTreeSet::from([text(target, "audit_id")]);
+    children(&mut chain, target, related, depth + 1, &mut known);
+    chain
+}
+
+/// From the parent of a record up to the first one; damaged data may name a parent twice.
+fn ancestors<'a>(chain: &mut Chain, target: &Value, related: &'a [Value]) -> Vec<&'a Value> {
+    let mut line: Vec<&Value> = Vec::new();
+    let mut known = BTreeSet::from([text(target, "audit_id")]);
+    let mut of = target;
+    while line.len() < DEPTH_MAX {
+        let mut parent = None;
+        for (name, is) in [("parent_audit_id", "audit_id"), ("parent_execution", "execution_id")] {
+            let wanted = text(of, name);
+            if wanted.is_empty() || parent.is_some() {
+                continue;
+            }
+            parent = related.iter().find(|other| text(other, is) == wanted && !known.contains(&text(other, "audit_id")));
+            if parent.is_none() {
+                chain.missing.push(format!("{wanted}: named as {name}, not in the trail"));
+            }
+        }
+        let Some(found) = parent else { break };
+        known.insert(text(found, "audit_id"));
+        line.push(found);
+        of = found;
+    }
+    line
+}
+
+fn children(chain: &mut Chain, of: &Value, related: &[Value], depth: usize, known: &mut BTreeSet<String>) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    let (run, id) = (text(of, "execution_id"), text(of, "audit_id"));
     for other in related {
         let child = (!run.is_empty() && text(other, "parent_execution") == run) || text(other, "parent_audit_id") == id;
-        if child {
-            chain.below.push(event_link(other, depth + 1));
+        if child && known.insert(text(other, "audit_id")) {
+            chain.below.push(event_link(other, depth));
+            children(chain, other, related, depth + 1, known);
         }
     }
-    chain
 }
 
 fn single<'a>(story: &'a Story, kind: &str) -> Option<&'a Value> {

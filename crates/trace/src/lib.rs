@@ -6,6 +6,7 @@
 //! - What no witness told is never filled in: it is listed as missing, in words.
 //! - Damaged data makes no loop and no panic; chains have a largest depth.
 
+pub mod answers;
 pub mod chain;
 pub mod field;
 pub mod permission;

@@ -59,7 +59,7 @@ pub(crate) struct Search {
 }
 
 /// Filters shared by `search` and `tail`; all that are given must hold.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// The person
     #[arg(long, value_name = "ID", alias = "developer")]
@@ -85,6 +85,21 @@ pub(crate) struct Filter {
     /// How it ended: pending, success, failure, denied, error, unknown
     #[arg(long, value_name = "WORD")]
     pub(crate) outcome: Option<String>,
+    /// The witness's own status word; words of one meaning are equal
+    #[arg(long, value_name = "WORD")]
+    pub(crate) status: Option<String>,
+    /// What policy said: allowed, asked, denied, not_evaluated
+    #[arg(long, value_name = "WORD")]
+    pub(crate) policy_result: Option<String>,
+    /// How much it matters: debug, info, warning, high, critical
+    #[arg(long, value_name = "WORD")]
+    pub(crate) severity: Option<String>,
+    /// A framework or label that the event counts for
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// MCP server of the tool
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mcp_server: Option<String>,
     /// The project
     #[arg(long, value_name = "ID", alias = "project")]
     pub(crate) project_id: Option<String>,
@@ -183,7 +198,7 @@ pub(crate) struct SessionList {
     #[command(flatten)]
     pub(crate) filter: Filter,
     /// At most this many sessions
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) limit: u64,
 }
 
@@ -191,7 +206,7 @@ pub(crate) struct SessionList {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "one value a process")]
 pub(crate) enum SessionCommand {
-    /// List the sessions, newest first
+    /// List the sessions in which something matches, the one with the newest event first
     List(SessionList),
     /// Show the timeline of one session: one line an action
     Show {

@@ -1,17 +1,22 @@
 //! `query …`: how a query is understood, and what it can name.
 
 use jiff::Timestamp;
+use sealtrail_engine::Home;
 use sealtrail_event::FIELDS;
+use sealtrail_index::Explain;
 use sealtrail_query::Search;
 use serde_json::json;
 
+use crate::access::{self, Access};
 use crate::args::QueryCommand;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, lines};
 use crate::field::DERIVED;
 use crate::filter;
+use crate::home;
 use crate::rows::Rows;
 use crate::run::Call;
+use crate::trail;
 
 pub(crate) fn run(call: &mut Call, command: &QueryCommand) -> Result<Exit, Failure> {
     match command {
@@ -23,15 +28,29 @@ pub(crate) fn run(call: &mut Call, command: &QueryCommand) -> Result<Exit, Failu
     }
 }
 
-/// Prints a search as it is understood, with every time resolved.
+/// Prints a search as it is understood, with every time resolved, and, where there is a trail, how the index would answer it.
 pub(crate) fn explain(call: &mut Call, search: &Search) -> Result<Exit, Failure> {
+    let plan = plan(call, search)?;
     if call.screen.wants_json() {
         let parsed = serde_json::to_value(search).unwrap_or_default();
-        writeln!(call.screen.out(), "{}", json!({"query": search.to_string(), "parsed": parsed}))?;
+        writeln!(call.screen.out(), "{}", json!({"query": search.to_string(), "parsed": parsed, "plan": plan}))?;
+    } else if let Some(plan) = plan {
+        writeln!(call.screen.out(), "{}", lines(&plan.to_string()))?;
     } else {
         writeln!(call.screen.out(), "{search}")?;
     }
     Ok(Exit::Yes)
+}
+
+/// How many events a condition has is told, so this is a reading too.
+fn plan(call: &mut Call, search: &Search) -> Result<Option<Explain>, Failure> {
+    if !Home::new(home::find(&call.global)?).exists() {
+        return Ok(None);
+    }
+    let mut trail = trail::open(call)?;
+    let plan = sealtrail_index::explain(search, Some(&trail.index), &trail.reader);
+    access::note(call, &mut trail, &Access { command: "query explain", query: &search.to_string(), count: 0 });
+    Ok(Some(plan))
 }
 
 fn fields(call: &mut Call) -> Result<Exit, Failure> {

@@ -11,7 +11,7 @@ use sealtrail_query::{FieldPath, Sequence};
 use serde_json::Value;
 
 use crate::access::{self, Access};
-use crate::args::{Output, Search};
+use crate::args::{Filter, Output, Search};
 use crate::cmd::query;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -36,6 +36,9 @@ pub(crate) fn run(call: &mut Call, args: &Search) -> Result<Exit, Failure> {
     };
     if args.all {
         wanted.show_everything();
+    }
+    if is_everything(args) {
+        wanted.without_readings();
     }
     if args.explain {
         return query::explain(call, &wanted.search);
@@ -65,6 +68,12 @@ fn check(call: &Call, args: &Search) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Tells whether nothing but a time was asked for.
+fn is_everything(args: &Search) -> bool {
+    let times = Filter { since: args.filter.since.clone(), until: args.filter.until.clone(), ..Filter::default() };
+    args.sequence.is_none() && args.query.as_deref().unwrap_or_default().trim().is_empty() && args.filter == times
 }
 
 /// Makes the search of `--sequence`, narrowed by the filter flags.
@@ -116,7 +125,7 @@ fn answer(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found:
         }
         Answer::Matches(matches) => {
             progress.borrow_mut().finish();
-            report::matches(call, args, &matches, found)
+            report::matches(call, args, &wanted.search, &matches, found)
         }
     };
     progress.into_inner().finish();
@@ -130,7 +139,8 @@ fn options(args: &Search) -> Options {
 }
 
 fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &mut Found, hits: Hits<'_>) -> Result<(), Failure> {
-    let mut rows = Rows::new(&call.screen, columns(&args.fields), call.zone.clone());
+    let mut rows = Rows::of_events(&call.screen, columns(call.screen.output(), &args.fields), call.zone.clone());
+    let numbered = call.screen.is_table();
     let limit = if args.all { u64::MAX } else { args.limit };
     if args.proof {
         trail.wait_for_checkpoint(trail.reader.size().0);
@@ -154,6 +164,9 @@ fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &
                 sealed => sealed.map_err(|error| trail::unproved(&error))?,
             };
         }
+        if numbered {
+            hit.view[field::NUMBER] = hit.seq.0.into();
+        }
         shaped(&mut hit.view, &args.fields, call.screen.output());
         found.written += 1;
         rows.event(call.screen.out(), &hit.view)?;
@@ -162,9 +175,10 @@ fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &
 }
 
 /// Returns the columns that were asked for, in canonical names.
-pub(crate) fn columns(fields: &[String]) -> Vec<String> {
+pub(crate) fn columns(output: Output, fields: &[String]) -> Vec<String> {
     if fields.is_empty() {
-        field::DEFAULT.iter().map(|name| (*name).to_owned()).collect()
+        let number = (output == Output::Table).then_some(&field::NUMBER);
+        number.into_iter().chain(field::DEFAULT).map(|name| (*name).to_owned()).collect()
     } else {
         fields.iter().map(|name| canonical(name).to_owned()).collect()
     }

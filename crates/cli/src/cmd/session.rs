@@ -1,15 +1,15 @@
 //! `session …`: which sessions there are, and what happened in one of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sealtrail_index::{Index, Options, Order};
 use sealtrail_ledger::read::Reader;
-use sealtrail_tlog::Seq;
+use sealtrail_query::Query;
 use serde_json::{Value, json};
 
 use crate::access::{self, Access};
-use crate::args::{Filter, SessionCommand};
+use crate::args::{Filter, Output, SessionCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field::text;
@@ -19,7 +19,7 @@ use crate::run::Call;
 use crate::trail::{self, Trail};
 use sealtrail_trace::story::{Calls, Story};
 
-const LIST: &[&str] = &["started", "session_id", "user_id", "events", "calls", "unknown", "state"];
+const LIST: &[&str] = &["started", "last", "session_id", "user_id", "events", "calls", "unknown", "state"];
 const TIMELINE: &[&str] = &["timestamp", "agent", "event_type", "tool_name", "summary", "verdict", "outcome"];
 const TIMELINE_WHOLE: &[&str] =
     &["timestamp", "agent", "event_type", "tool_name", "summary", "verdict", "outcome", "duration_ms", "tool_use_id", "audit_id"];
@@ -31,11 +31,16 @@ pub(crate) fn run(call: &mut Call, command: &SessionCommand) -> Result<Exit, Fai
     }
 }
 
+/// 1,000 sessions are asked for, or left out, by one search.
+const IDS_MAX: usize = 1_000;
+/// 256 events of sessions that are known already: then it is cheaper to search for the others.
+const REPEATED_MAX: usize = 256;
+
 /// What the list says of one session.
 #[derive(Default)]
 struct Summary {
-    first: u64,
     started: String,
+    last: String,
     user: String,
     events: u64,
     calls: Calls,
@@ -43,37 +48,80 @@ struct Summary {
 }
 
 fn list(call: &mut Call, flags: &Filter, limit: u64) -> Result<Exit, Failure> {
-    let wanted = filter::build(flags, None, Timestamp::now())?;
+    let wanted = filter::build(flags, None, Timestamp::now())?.and(filter::has("session_id")?);
     let mut trail = trail::open(call)?;
-    let mut sessions: HashMap<String, Summary> = HashMap::new();
-    for stored in trail.reader.iter(Seq(0)) {
-        let stored = stored.map_err(|error| trail::unreadable(&error))?;
-        let view = stored.view();
-        let id = text(&view, "session_id");
-        if id.is_empty() || !wanted.matches(&view) {
-            continue;
-        }
-        let fresh = Summary { first: stored.seq.0, started: text(&view, "timestamp"), ..Summary::default() };
-        sessions.entry(id).or_insert(fresh).add(&view);
-    }
-    let mut newest: Vec<(String, Summary)> = sessions.into_iter().collect();
-    newest.sort_by_key(|(_, summary)| std::cmp::Reverse(summary.first));
-    let total = newest.len() as u64;
-    access::note(call, &mut trail, &Access { command: "session list", query: &wanted.to_string(), count: total.min(limit) });
+    let (ids, more) = newest(&trail, &wanted, usize::try_from(limit).unwrap_or(usize::MAX))?;
+    let sessions = summaries(&trail, &ids)?;
+    access::note(call, &mut trail, &Access { command: "session list", query: &wanted.to_string(), count: ids.len() as u64 });
     let mut rows = Rows::new(&call.screen, LIST.iter().map(|name| (*name).to_owned()).collect(), call.zone.clone());
-    for (id, summary) in newest.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
-        rows.event(call.screen.out(), &summary.line(&id))?;
+    for (id, summary) in ids.iter().filter_map(|id| Some((id, sessions.get(id)?))) {
+        rows.event(call.screen.out(), &summary.line(id))?;
     }
     rows.finish(call.screen.out())?;
-    if total > limit {
-        call.screen.warn(&format!("{limit} of {total} sessions shown; raise --limit to see more"));
+    if more {
+        call.screen.warn(&format!("stopped at --limit {limit}: there are more sessions; raise the limit to see them"));
     }
     Ok(Exit::Yes)
+}
+
+/// Returns the sessions with the newest events that match, newest first, and whether there are more.
+fn newest(trail: &Trail, wanted: &Query, limit: usize) -> Result<(Vec<String>, bool), Failure> {
+    let mut ids: Vec<String> = Vec::new();
+    let mut known = HashSet::new();
+    let mut before = None;
+    loop {
+        let names: Vec<&str> = ids.iter().rev().take(IDS_MAX).map(String::as_str).collect();
+        let fresh = filter::not(&filter::any_exactly(&["session_id"], &names)?);
+        let query = if names.is_empty() { wanted.clone() } else { wanted.clone().and(fresh) };
+        let (mut nothing, options) = (|_| {}, Options { before, ..Options::default() });
+        let (left_out, mut repeated, mut over) = (names.len(), 0, true);
+        for hit in trail::hits(&trail.reader, Some(&trail.index), &query.into(), &options, &mut nothing)? {
+            let hit = hit.map_err(|error| trail::unanswered(&error))?;
+            before = Some(hit.seq);
+            let id = text(&hit.view, "session_id");
+            if !known.contains(&id) {
+                if ids.len() == limit {
+                    return Ok((ids, true));
+                }
+                known.insert(id.clone());
+                ids.push(id);
+            } else if ids.len() > left_out {
+                repeated += 1;
+                if repeated == REPEATED_MAX {
+                    over = false;
+                    break;
+                }
+            }
+        }
+        if over {
+            return Ok((ids, false));
+        }
+    }
+}
+
+/// Reads every event of these sessions, and nothing else.
+fn summaries(trail: &Trail, ids: &[String]) -> Result<HashMap<String, Summary>, Failure> {
+    let mut sessions: HashMap<String, Summary> = HashMap::new();
+    for some in ids.chunks(IDS_MAX) {
+        let names: Vec<&str> = some.iter().map(String::as_str).collect();
+        let (query, mut nothing) = (filter::any_exactly(&["session_id"], &names)?, |_| {});
+        let options = Options { order: Order::Oldest, ..Options::default() };
+        for hit in trail::hits(&trail.reader, Some(&trail.index), &query.into(), &options, &mut nothing)? {
+            let view = hit.map_err(|error| trail::unanswered(&error))?.view;
+            sessions.entry(text(&view, "session_id")).or_default().add(&view);
+        }
+    }
+    Ok(sessions)
 }
 
 impl Summary {
     fn add(&mut self, view: &Value) {
         self.events += 1;
+        let at = text(view, "timestamp");
+        if self.started.is_empty() {
+            self.started.clone_from(&at);
+        }
+        self.last = at;
         if self.user.is_empty() {
             self.user = text(view, "user_id");
         }
@@ -92,7 +140,7 @@ impl Summary {
             Some(reason) => reason.clone(),
         };
         json!({
-            "started": self.started, "session_id": id, "user_id": self.user, "events": self.events, "calls": self.calls.total(),
+            "started": self.started, "last": self.last, "session_id": id, "user_id": self.user, "events": self.events, "calls": self.calls.total(),
             "unknown": self.calls.unknown(), "state": state,
         })
     }
@@ -116,10 +164,12 @@ fn show(call: &mut Call, id: &str) -> Result<Exit, Failure> {
 pub(crate) fn timeline(call: &mut Call, story: &Story, in_prose: bool) -> Result<(), Failure> {
     let table = in_prose || call.screen.is_table();
     let names = if table { TIMELINE } else { TIMELINE_WHOLE };
-    let mut rows = Rows::new(&call.screen, names.iter().map(|name| (*name).to_owned()).collect(), call.zone.clone());
-    if table {
-        rows = rows.into_table();
-    }
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut rows = match call.screen.output() {
+        Output::Timeline => Rows::of_events(&call.screen, names, call.zone.clone()),
+        _ if table => Rows::new(&call.screen, names, call.zone.clone()).into_table(),
+        _ => Rows::new(&call.screen, names, call.zone.clone()),
+    };
     let all = call.global.verbose > 0 || call.screen.wants_json();
     for action in story.actions.iter().filter(|action| all || action.is_told()) {
         rows.event(call.screen.out(), &action.line())?;
@@ -157,12 +207,8 @@ fn drop_outputs(view: &mut Value) {
     }
 }
 
+/// Returns the session of the newest event that has one.
 fn last(trail: &Trail) -> Result<String, Failure> {
-    for stored in trail.reader.iter_back() {
-        let id = text(&stored.map_err(|error| trail::unreadable(&error))?.view(), "session_id");
-        if !id.is_empty() {
-            return Ok(id);
-        }
-    }
-    Err(Failure::new("session.missing", Exit::Failed, "there is no session in the trail yet"))
+    let (ids, _) = newest(trail, &filter::has("session_id")?, 1)?;
+    ids.into_iter().next().ok_or_else(|| Failure::new("session.missing", Exit::Failed, "there is no session in the trail yet"))
 }

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access::{self, Access};
-use crate::args::Tail;
+use crate::args::{Output, Tail};
 use crate::cmd::search;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(crate) fn run(call: &mut Call, args: &Tail) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
     let newest = newest(&trail, &wanted, args.lines)?;
     access::note(call, &mut trail, &Access { command: "tail", query: &wanted.search.to_string(), count: newest.len() as u64 });
-    let mut rows = Rows::new(&call.screen, search::columns(&args.fields), call.zone.clone());
+    let mut rows = Rows::new(&call.screen, search::columns(Output::Tsv, &args.fields), call.zone.clone());
     if args.follow {
         rows = rows.flush_each();
     }

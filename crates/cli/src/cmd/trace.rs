@@ -1,9 +1,9 @@
 //! `trace-chain`: who led to an event, what it led to, and which links nobody saw.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use sealtrail_index::{Options, Order};
-use sealtrail_ledger::read::Stored;
 use serde_json::{Value, json};
 
 use crate::access;
@@ -17,58 +17,106 @@ use crate::run::Call;
 use crate::theme;
 use crate::trail::{self, Trail};
 use crate::visible::{brief, fit, visible};
+use crate::when::Zone;
+use sealtrail_trace::answers::{self, Answers, Question};
 use sealtrail_trace::chain::{self, Chain, Link};
-use sealtrail_trace::story::Story;
 
 /// What a link says of itself is cut to this on a terminal.
 const ABOUT_CHARS_MAX: usize = 100;
+/// What an answer says of itself is cut to this.
+const WHAT_CHARS_MAX: usize = 200;
+/// A question is answered with so many lines; `-v` shows all.
+const ENTRIES_MAX: usize = 12;
+/// The margins and the time of a line.
+const TIME_COLUMNS: usize = 28;
+/// 64 steps up and 64 down; damaged data may name itself.
+const DEPTH_MAX: usize = 64;
+/// 10,000 records of one chain are told, 1,000 ids asked for at once.
+const RECORDS_MAX: usize = 10_000;
+const IDS_MAX: usize = 1_000;
 
 pub(crate) fn run(call: &mut Call, args: &Trace) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
     let stored = access::find(call, &mut trail, "trace-chain", &args.audit_id)?;
     let view = stored.view();
     let session = text(&view, "session_id");
-    let chain =
-        if session.is_empty() { chain::of_records(&view, &related(&trail, &stored, &view)?) } else { of_session(&trail, &session, &view)? };
-    if call.screen.wants_json() {
-        writeln!(call.screen.out(), "{}", to_json(&chain, &view))?;
+    let (chain, answers) = if session.is_empty() {
+        let related = related(&trail, &view)?;
+        let chain = chain::of_records(&view, &related);
+        let answers = answers::of_records(&view, &related, &chain);
+        (chain, answers)
     } else {
-        let columns = call.screen.columns.unwrap_or(usize::MAX);
-        prose(call.screen.out(), &chain, &text(&view, "audit_id"), columns)?;
+        let story = session::load(&trail, &session)?;
+        let chain = chain::of_session(&view, &story);
+        let answers = answers::of_session(&view, &story, &chain);
+        (chain, answers)
+    };
+    if call.screen.wants_json() {
+        writeln!(call.screen.out(), "{}", to_json(&chain, &answers, &view))?;
+    } else {
+        let (columns, all, zone) = (call.screen.columns.unwrap_or(usize::MAX), call.global.verbose > 0, call.zone.clone());
+        prose(call.screen.out(), &chain, columns)?;
+        answered(call.screen.out(), &answers, &zone, all, columns)?;
+        missing(call.screen.out(), &chain, &text(&view, "audit_id"))?;
     }
     Ok(Exit::Yes)
 }
 
-fn of_session(trail: &Trail, session: &str, view: &Value) -> Result<Chain, Failure> {
-    let story: Story = session::load(trail, session)?;
-    Ok(chain::of_session(view, &story))
-}
-
-/// Returns the records that name this one, or that it names: by parent event, by run, by request.
-fn related(trail: &Trail, target: &Stored, view: &Value) -> Result<Vec<Value>, Failure> {
-    let names = ["audit_id", "parent_audit_id", "execution_id", "parent_execution", "request_id"];
-    let ids: Vec<String> = names.iter().map(|name| text(view, name)).filter(|id| !id.is_empty()).collect();
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (query, mut nothing) = (filter::any_exactly(&names, &ids)?, |_| {});
-    let options = Options { order: Order::Oldest, ..Options::default() };
-    let mut found = Vec::new();
-    for hit in trail::hits(&trail.reader, Some(&trail.index), &query.into(), &options, &mut nothing)? {
-        let hit = hit.map_err(|error| trail::unanswered(&error))?;
-        if hit.seq != target.seq {
-            found.push(hit.view);
+/// Returns the records above and below this one, however far: by parent event and by run.
+fn related(trail: &Trail, target: &Value) -> Result<Vec<Value>, Failure> {
+    let mut known = BTreeMap::from([(text(target, "audit_id"), target.clone())]);
+    let ways = [
+        [("parent_audit_id", "audit_id"), ("parent_execution", "execution_id")],
+        [("audit_id", "parent_audit_id"), ("execution_id", "parent_execution")],
+    ];
+    for way in ways {
+        let mut edge = vec![target.clone()];
+        for _ in 0..DEPTH_MAX {
+            edge = step(trail, &way, &edge, &mut known)?;
+            if edge.is_empty() {
+                break;
+            }
         }
     }
+    known.remove(&text(target, "audit_id"));
+    let mut found: Vec<Value> = known.into_values().collect();
+    found.sort_by_key(|view| text(view, "timestamp"));
     Ok(found)
 }
 
-fn to_json(chain: &Chain, target: &Value) -> Value {
+/// Finds the records whose member is what a record of the edge names.
+fn step(trail: &Trail, way: &[(&str, &str)], edge: &[Value], known: &mut BTreeMap<String, Value>) -> Result<Vec<Value>, Failure> {
+    let mut next = Vec::new();
+    for (name, is) in way {
+        let ids: Vec<String> = edge.iter().map(|view| text(view, name)).filter(|id| !id.is_empty()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        for some in ids.chunks(IDS_MAX) {
+            let (query, mut nothing) = (filter::any_exactly(&[is], some)?, |_| {});
+            let options = Options { order: Order::Oldest, ..Options::default() };
+            for hit in trail::hits(&trail.reader, Some(&trail.index), &query.into(), &options, &mut nothing)? {
+                let view = hit.map_err(|error| trail::unanswered(&error))?.view;
+                let id = text(&view, "audit_id");
+                if known.len() < RECORDS_MAX && !known.contains_key(&id) {
+                    known.insert(id, view.clone());
+                    next.push(view);
+                }
+            }
+        }
+    }
+    Ok(next)
+}
+
+fn to_json(chain: &Chain, answers: &Answers, target: &Value) -> Value {
     let list = |links: &[Link]| {
         links.iter().map(|link| json!({"depth": link.depth, "kind": link.kind, "id": link.id, "about": link.about, "outcome": link.outcome, "audit_id": link.event})).collect::<Vec<_>>()
     };
-    json!({"audit_id": text(target, "audit_id"), "above": list(&chain.above), "event": list(std::slice::from_ref(&chain.target))[0], "below": list(&chain.below), "missing": chain.missing})
+    json!({
+        "audit_id": text(target, "audit_id"), "above": list(&chain.above), "event": list(std::slice::from_ref(&chain.target))[0],
+        "below": list(&chain.below), "answers": answers.to_json(), "missing": chain.missing,
+    })
 }
 
-fn prose(out: &mut dyn Write, chain: &Chain, id: &str, columns: usize) -> io::Result<()> {
+fn prose(out: &mut dyn Write, chain: &Chain, columns: usize) -> io::Result<()> {
     for link in &chain.above {
         line(out, link, false, columns)?;
     }
@@ -76,13 +124,41 @@ fn prose(out: &mut dyn Write, chain: &Chain, id: &str, columns: usize) -> io::Re
     for link in &chain.below {
         line(out, link, false, columns)?;
     }
-    if chain.missing.is_empty() {
-        writeln!(out, "\nnothing is missing between the person and {}", visible(id))?;
-    } else {
-        writeln!(out, "\n{}", theme::WARNING.paint("missing"))?;
-        for missing in &chain.missing {
-            writeln!(out, "  {}", visible(missing))?;
+    Ok(())
+}
+
+/// Writes the questions of an investigation with what was found; a question without an answer says so.
+fn answered(out: &mut dyn Write, answers: &Answers, zone: &Zone, all: bool, columns: usize) -> io::Result<()> {
+    writeln!(out, "\n{} {}", theme::HEAD.paint("answers for"), visible(&answers.scope))?;
+    for question in Question::ALL {
+        let entries = answers.of(*question);
+        let shown = if all { entries.len() } else { entries.len().min(ENTRIES_MAX) };
+        writeln!(out, "\n{}", theme::HEAD.paint(question.words()))?;
+        for entry in &entries[..shown] {
+            let at = theme::QUIET.paint(zone.show(&entry.at));
+            let times = if entry.times > 1 { format!("  ({} times)", entry.times) } else { String::new() };
+            let agent = if matches!(entry.agent.as_str(), "" | "main") { String::new() } else { format!("  by {}", visible(&entry.agent)) };
+            let outcome = if entry.outcome.is_empty() { String::new() } else { format!("  [{}]", visible(&entry.outcome)) };
+            let used = TIME_COLUMNS + agent.len() + times.len() + outcome.len();
+            let what = fit(&brief(&entry.what, WHAT_CHARS_MAX), columns.saturating_sub(used).max(24));
+            writeln!(out, "  {at}  {what}{times}{agent}{}", theme::of_outcome(&entry.outcome).paint(outcome))?;
         }
+        if shown < entries.len() {
+            writeln!(out, "  … and {} more: -v, or -o json", entries.len() - shown)?;
+        } else if entries.is_empty() {
+            writeln!(out, "  {}", theme::QUIET.paint("no event tells of any"))?;
+        }
+    }
+    Ok(())
+}
+
+fn missing(out: &mut dyn Write, chain: &Chain, id: &str) -> io::Result<()> {
+    if chain.missing.is_empty() {
+        return writeln!(out, "\nnothing is missing between the person and {}", visible(id));
+    }
+    writeln!(out, "\n{}", theme::WARNING.paint("what is missing"))?;
+    for missing in &chain.missing {
+        writeln!(out, "  {}", visible(missing))?;
     }
     Ok(())
 }

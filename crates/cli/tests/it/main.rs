@@ -4,6 +4,7 @@ mod arguments;
 mod permission;
 mod reference;
 mod run;
+mod search;
 mod settings;
 mod token;
 mod trail;
