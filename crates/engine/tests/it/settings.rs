@@ -175,7 +175,7 @@ fn other_folders_and_the_repository() {
         found.contains(&told("project", "present", "new_folder")) && found.contains(&told("user", "present", "first_seen")),
         "{found:?}"
     );
-    let last = events.iter().filter(|event| event["event_type"] == "session.turn_finished").next_back().unwrap();
+    let last = events.iter().rfind(|event| event["event_type"] == "session.turn_finished").unwrap();
     assert!(last["resource"]["settings_folder"].as_str().unwrap().ends_with("project/sub"), "{last}");
 }
 

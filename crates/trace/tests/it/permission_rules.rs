@@ -42,7 +42,8 @@ fn precedence_of_files() {
     let trusted = ("trust", json!({"trusted": true}));
     let bash = |files: &[(&str, Value)]| judged("default", "Bash", json!({"command": "deploy web"}), files);
     let by = |ruling: &Ruling| ruling.ground().and_then(|ground| ground.rules.first()).map(|by| (by.scope.as_str(), by.list.as_str()));
-    let table: Vec<(Vec<(&str, Value)>, &str, Option<(&str, &str)>)> = vec![
+    type Case<'a> = (Vec<(&'a str, Value)>, &'a str, Option<(&'a str, &'a str)>);
+    let table: Vec<Case<'_>> = vec![
         (vec![("user", rules("allow", &["Bash(deploy *)"]))], "granted", Some(("user", "allow"))),
         (
             vec![("user", rules("allow", &["Bash(deploy *)"])), ("project", rules("deny", &["Bash(deploy web)"]))],
