@@ -1,9 +1,13 @@
 //! Sealing from the command line: one writer, opened, fed and closed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sealtrail_capture::redact::Redactor;
+use sealtrail_disk::RealDisk;
 use sealtrail_engine::{Home, HookInput, Trail};
 use sealtrail_event::{AuditId, Event, FromContext, Grade, Token, Witness};
+use sealtrail_ledger::read::Reader;
 use serde_json::Value;
 
 use crate::cmd::import::Taken;
@@ -20,8 +24,18 @@ const BATCH: usize = 256;
 /// The writer.
 pub(crate) struct Recorder {
     trail: Trail,
+    reader: Reader,
     redactor: Redactor,
     waiting: Vec<Event>,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// It is sealed with the next batch.
+    Fresh,
+    /// The trail has it already, by its own id.
+    Known,
 }
 
 impl Recorder {
@@ -35,7 +49,8 @@ impl Recorder {
     pub(crate) fn open_home(home: &Home) -> Result<Self, Failure> {
         let loaded = config::load(home.path())?;
         let (trail, _) = Trail::open(home, &loaded).map_err(|error| refused(&error))?;
-        Ok(Self { trail, redactor: Redactor::new(), waiting: Vec::new() })
+        let reader = Reader::open(Arc::new(RealDisk), &home.ledger()).map_err(|error| trail::unreadable(&error))?;
+        Ok(Self { trail, reader, redactor: Redactor::new(), waiting: Vec::new() })
     }
 
     /// Seals what a client gave a hook.
@@ -44,8 +59,8 @@ impl Recorder {
         self.trail.hook(&input).map(drop).map_err(|error| error.to_string())
     }
 
-    /// Seals a record of any known shape, as something that somebody asserts.
-    pub(crate) fn record(&mut self, record: &Value) -> Result<(), String> {
+    /// Seals a record of any known shape, as something that somebody asserts; one that comes again is sealed once.
+    pub(crate) fn record(&mut self, record: &Value) -> Result<Recorded, String> {
         let now = Timestamp::now();
         let mut record = record.clone();
         let found = self.redactor.value(&mut record).len();
@@ -53,13 +68,35 @@ impl Recorder {
         getrandom::fill(&mut entropy).map_err(|error| error.to_string())?;
         let recorded_at = Token::parse(&format!("{now:.9}")).map_err(|error| error.to_string())?;
         let id = AuditId::new(u64::try_from(now.as_millisecond()).unwrap_or(0), entropy);
-        let context = FromContext { audit_id_if_missing: id, recorded_at, witness: Witness::Api, grade: Grade::Asserted };
+        let context = FromContext { audit_id_if_missing: id.clone(), recorded_at, witness: Witness::Api, grade: Grade::Asserted };
         let mut event = Event::from_json(&record, &context).map_err(|error| error.to_string())?;
         if found > 0 {
             event.envelope.redactions = u32::try_from(found).ok();
         }
+        if event.envelope.audit_id != id && self.has(&event)? {
+            return Ok(Recorded::Known);
+        }
         self.waiting.push(event);
-        if self.waiting.len() == BATCH { self.flush().map_err(|error| error.to_string()) } else { Ok(()) }
+        if self.waiting.len() == BATCH {
+            self.flush().map_err(|error| error.to_string())?;
+        }
+        Ok(Recorded::Fresh)
+    }
+
+    /// Tells whether the trail has this event; another one under the same id is refused.
+    fn has(&self, event: &Event) -> Result<bool, String> {
+        let id = &event.envelope.audit_id;
+        let waits = self.waiting.iter().find(|other| other.envelope.audit_id == *id).map(Event::to_json);
+        let known = match waits {
+            Some(known) => Some(known),
+            None => self.reader.find(id).map_err(|error| crate::failure::chain(&error))?.map(|stored| stored.view()),
+        };
+        let Some(mut known) = known else { return Ok(false) };
+        let mut fresh = event.to_json();
+        for view in [&mut known, &mut fresh] {
+            view.as_object_mut().map(|members| members.shift_remove("recorded_at"));
+        }
+        if known == fresh { Ok(true) } else { Err(format!("the trail has another event with the id {id}")) }
     }
 
     /// Seals what waits, publishes, and gives the trail back.
@@ -72,6 +109,7 @@ impl Recorder {
         let waiting = std::mem::take(&mut self.waiting);
         if !waiting.is_empty() {
             self.trail.append(waiting)?;
+            self.reader.refresh().map_err(sealtrail_engine::TrailError::from)?;
         }
         self.trail.tick()
     }

@@ -13,6 +13,8 @@ use crate::shared::Shared;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// After a failure it is tried again this much later.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
+/// 16 MiB: the daemon stays small; more only makes fewer and larger pieces to merge.
+const MEMORY_BYTES: usize = 16 << 20;
 /// An indexer without work gives its memory back after this long.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -53,7 +55,7 @@ fn round(shared: &Shared, reader: &mut Reader, indexer: &mut Option<Indexer>) ->
     }
     let indexer = match indexer {
         Some(indexer) => indexer,
-        None => indexer.insert(Indexer::open(&shared.home.index(), reader.log(), &IndexerOptions::default())?),
+        None => indexer.insert(Indexer::open(&shared.home.index(), reader.log(), &IndexerOptions { memory_bytes: MEMORY_BYTES })?),
     };
     let mut events = 0;
     loop {

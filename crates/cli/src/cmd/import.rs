@@ -10,7 +10,7 @@ use crate::args::ImportCommand;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::record::Recorder;
+use crate::record::{Recorded, Recorder};
 use crate::run::Call;
 use crate::visible::visible;
 
@@ -21,6 +21,8 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 #[derive(Default)]
 pub(crate) struct Imported {
     pub(crate) sealed: u64,
+    /// Records that the trail had already, by their own ids.
+    pub(crate) known: u64,
     pub(crate) refused: Vec<(u64, String)>,
 }
 
@@ -37,9 +39,10 @@ pub(crate) fn run(call: &mut Call, command: &ImportCommand) -> Result<Exit, Fail
     }
     if call.screen.wants_json() {
         let refused: Vec<Value> = imported.refused.iter().map(|(line, why)| json!({"line": line, "error": why})).collect();
-        writeln!(call.screen.out(), "{}", json!({"sealed": imported.sealed, "refused": refused}))?;
+        writeln!(call.screen.out(), "{}", json!({"sealed": imported.sealed, "known": imported.known, "refused": refused}))?;
     } else {
-        call.screen.say(&format!("{} records sealed, {} refused", imported.sealed, imported.refused.len()));
+        let known = if imported.known > 0 { format!(", {} were in the trail already", imported.known) } else { String::new() };
+        call.screen.say(&format!("{} records sealed{known}, {} refused", imported.sealed, imported.refused.len()));
     }
     Ok(if imported.refused.is_empty() { Exit::Yes } else { Exit::Incomplete })
 }
@@ -113,7 +116,8 @@ fn events(call: &mut Call, recorder: &mut Recorder, mut input: impl BufRead) -> 
         for record in records {
             number += 1;
             match recorder.record(&record) {
-                Ok(()) => imported.sealed += 1,
+                Ok(Recorded::Fresh) => imported.sealed += 1,
+                Ok(Recorded::Known) => imported.known += 1,
                 Err(why) => imported.refused.push((number, why)),
             }
             progress.at(number, number);

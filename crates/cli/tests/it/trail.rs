@@ -379,3 +379,19 @@ fn a_daemon_seals_what_tail_follows() {
     assert!(said.next().unwrap().unwrap().starts_with("stopped; "));
     assert_eq!(machine.run("verify-integrity").exit, 0);
 }
+
+/// Protects the dedup key: a batch that is imported again is sealed once, and another event cannot take a known id.
+#[test]
+fn a_batch_that_comes_again_is_sealed_once() {
+    let machine = with_records();
+    let again = machine.run("import events records.ndjson --output json");
+    assert_eq!(again.exit, 0, "{again}");
+    let told: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert!(told["known"].as_u64().unwrap() >= 4, "{told}");
+    machine.write("work/other.ndjson", r#"{"event_type":"auth.user_logout","audit_id":"audit_evt_9f3e8c2d1b5a","user_id":"mallory"}"#);
+    let other = machine.run("import events other.ndjson");
+    assert_ne!(other.exit, 0, "{other}");
+    assert!(other.stderr.contains("the trail has another event with the id audit_evt_9f3e8c2d1b5a"), "{other}");
+    let found = machine.run("search --all --output id audit_id=audit_evt_9f3e8c2d1b5a").stdout;
+    assert_eq!(found.lines().count(), 1, "{found}");
+}
