@@ -130,7 +130,7 @@ impl Load {
             "project_id": format!("project_{:02}", session.project),
             "department": format!("dept_{}", session.user % 7),
             "host": format!("build-{:02}", session.user % 23),
-            "cwd": format!("/home/user_{}/work/project_{:02}", session.user, session.project),
+            "cwd": format!("/home/user_{}/code/project_{:02}", session.user, session.project),
             "client_version": "2.1.329",
             "permission_mode": "default",
             "model": MODELS[(session.agent % 3) as usize],
@@ -155,7 +155,7 @@ impl Load {
         } else {
             format!("{} {}", COMMANDS[self.rng.usize(..COMMANDS.len())], self.path())
         };
-        let cwd = format!("/home/user_{}/work/project_{:02}", session.user, session.project);
+        let cwd = format!("/home/user_{}/code/project_{:02}", session.user, session.project);
         json!({
             "tool_name": "Bash",
             "command": format!("cd {cwd} && {command} 2>&1 | tail -n {}", self.rng.u32(5..200)),
