@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod find;
 mod manage;
 mod read;
 mod serve;
 
+pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Verify};
 pub(crate) use serve::{Mcp, TokenCommand, TokenCreate, TokenScope};
@@ -116,6 +118,14 @@ pub(crate) enum Command {
     /// Sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Show other sessions that have something in common with one
+    Related(Related),
+    /// Searches that have a name
+    #[command(subcommand)]
+    Saved(SavedCommand),
+    /// Searches in the background (`search --async`)
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// Recompute everything and tell what does not fit
     #[command(alias = "verify")]
     VerifyIntegrity(Verify),
@@ -145,6 +155,11 @@ pub(crate) enum Command {
     /// The same verbs under the name `audit`
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Bring back events from an archive
+    RestoreFromArchive(Restore),
+    /// Answer `claude code audit …` beside the real client
+    #[command(subcommand)]
+    Shim(ShimCommand),
     /// Print shell completions
     Completions {
         /// Shell
@@ -176,6 +191,16 @@ pub(crate) enum AuditCommand {
     /// Sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Show other sessions that have something in common with one
+    Related(Related),
+    /// Searches that have a name
+    #[command(subcommand)]
+    Saved(SavedCommand),
+    /// Searches in the background (`search --async`)
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Bring back events from an archive
+    RestoreFromArchive(Restore),
     /// Show whether the trail is complete, unchanged and readable
     Status,
 }
@@ -191,6 +216,10 @@ impl AuditCommand {
             Self::Prove(args) => Command::Prove(args),
             Self::Tail(args) => Command::Tail(args),
             Self::Session(command) => Command::Session(command),
+            Self::Related(args) => Command::Related(args),
+            Self::Saved(command) => Command::Saved(command),
+            Self::Jobs(command) => Command::Jobs(command),
+            Self::RestoreFromArchive(args) => Command::RestoreFromArchive(args),
             Self::Status => Command::Status,
         }
     }

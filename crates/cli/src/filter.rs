@@ -58,6 +58,16 @@ impl Wanted {
         self.bookkeeping = true;
     }
 
+    /// As it was in force elsewhere.
+    pub(crate) fn showing(self, bookkeeping: bool, readings: bool) -> Self {
+        Self { bookkeeping, readings, ..self }
+    }
+
+    /// Returns whether the ledger's books and the readings of the trail are shown.
+    pub(crate) fn what_is_shown(&self) -> (bool, bool) {
+        (self.bookkeeping, self.readings)
+    }
+
     /// Leaves out the readings of the trail.
     pub(crate) fn without_readings(&mut self) {
         self.readings = false;

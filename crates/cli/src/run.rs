@@ -1,5 +1,6 @@
 //! From the command line to an exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -10,6 +11,7 @@ use crate::cmd;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use crate::shim::{self, Role};
 use crate::when::Zone;
 
 /// What every command gets: the screen, the flags of every command, the zone of times.
@@ -21,7 +23,15 @@ pub(crate) struct Call {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let args = match shim::role(std::env::args_os().collect()) {
+        Role::Sealtrail(args) => args,
+        Role::NoClient(why) => {
+            // A closed stream leaves nobody to tell. 127 is what a shell says when there is no such command.
+            let _ = writeln!(std::io::stderr(), "claude: {why}");
+            return ExitCode::from(127);
+        }
+    };
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -66,6 +76,11 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         Command::TraceChain(args) => cmd::trace::run(call, &args),
         Command::Permission(args) => cmd::permission::run(call, &args),
         Command::Session(command) => cmd::session::run(call, &command),
+        Command::Related(args) => cmd::related::run(call, &args),
+        Command::Saved(command) => cmd::saved::run(call, &command),
+        Command::Jobs(command) => cmd::jobs::run(call, &command),
+        Command::RestoreFromArchive(args) => cmd::restore::run(&args),
+        Command::Shim(command) => cmd::shim::run(call, &command),
         Command::Prove(args) => cmd::prove::run(call, &args),
         Command::Checkpoint(command) => cmd::prove::checkpoint(call, &command),
         Command::Config(command) => cmd::config::run(call, &command),

@@ -87,7 +87,7 @@ pub(crate) fn unanswered(error: &IndexError) -> Failure {
 }
 
 /// Opens the writer when no daemon has it: what waits in the spool becomes readable, and the reading can be recorded.
-fn writer(call: &mut Call, home: &Home) -> Result<Access, Failure> {
+pub(crate) fn writer(call: &mut Call, home: &Home) -> Result<Access, Failure> {
     if daemon_answers(home) {
         return Ok(Access::Daemon);
     }

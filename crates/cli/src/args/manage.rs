@@ -104,6 +104,9 @@ pub(crate) enum ConfigCommand {
     Get {
         /// Path of the value, with indexes: `audit.destinations[0].encrypt_at_rest`
         path: String,
+        /// What is written, even when this release does not act on it
+        #[arg(long)]
+        written: bool,
     },
     /// Check a configuration; reports every problem at once
     #[command(alias = "check")]

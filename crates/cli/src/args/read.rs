@@ -6,10 +6,15 @@ use clap::{Args, Subcommand};
 
 /// `search`
 #[derive(Args, Clone, Debug, Default)]
+#[command(args_override_self = true)]
 #[command(after_help = "Examples:
   sealtrail search --user-id user_12345 --since 2026-03-01
   sealtrail search --event-type data.file_read --sensitivity-level pii --since \"2 weeks ago\"
   sealtrail search 'tool_name=Bash and outcome!=success' --since 24h
+  sealtrail search --sequence 'auth.user_login[status=fail] auth.user_login[status=success]' --within-seconds 300
+  sealtrail search --related-to audit_evt_3f7e2a9c8d1b --context 30min -o timeline
+  sealtrail search 'event_type=data.* | count by user_id, resource.sensitivity_level'
+  sealtrail search --since '1 year' 'customer' --async
   sealtrail search --event-type 'data.*' -o json | jq '.[].resource.path'
   sealtrail search --since 1h -o json --proof > evidence.json && sealtrail verify-integrity evidence.json")]
 pub(crate) struct Search {
@@ -32,9 +37,9 @@ pub(crate) struct Search {
     /// How long before and after that event
     #[arg(long, value_name = "TIME", requires = "related_to", default_value = "30min")]
     pub(crate) context: String,
-    /// At most this many events, newest first
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub(crate) limit: u64,
+    /// At most this many events, newest first; 100 when left out, no limit with `--async`
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
     /// Look at every event instead of asking the index: the complete answer, whatever the index says
     #[arg(long)]
     pub(crate) scan: bool,
@@ -56,6 +61,22 @@ pub(crate) struct Search {
     /// Exit 5 when nothing matches
     #[arg(long)]
     pub(crate) require_match: bool,
+    /// Search in the background and print the id of the job: `sealtrail jobs status ID`, `sealtrail jobs result ID`
+    #[arg(long = "async", conflicts_with_all = ["related_to", "proof", "explain", "require_match"])]
+    pub(crate) background: bool,
+    /// Keep this search under a name instead of running it: `sealtrail saved run NAME`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["background", "explain"])]
+    pub(crate) save: Option<String>,
+}
+
+/// 100 events fill some screens.
+const LIMIT: u64 = 100;
+
+impl Search {
+    /// Returns how many events are shown at most.
+    pub(crate) fn limit(&self) -> u64 {
+        if self.all { u64::MAX } else { self.limit.unwrap_or(LIMIT) }
+    }
 }
 
 /// Filters shared by `search` and `tail`; all that are given must hold.

@@ -13,10 +13,13 @@ use crate::home;
 use crate::rows::Rows;
 use crate::run::Call;
 
+/// Times of retention.
+const KEPT_AT_LEAST: &str = "audit.retention.";
+
 pub(crate) fn run(call: &mut Call, command: &ConfigCommand) -> Result<Exit, Failure> {
     match command {
         ConfigCommand::Show => show(call),
-        ConfigCommand::Get { path } => get(call, path),
+        ConfigCommand::Get { path, written } => get(call, path, *written),
         ConfigCommand::Validate { file } => validate(call, file.as_deref()),
         ConfigCommand::Schema => {
             let schema = serde_json::to_string_pretty(&sealtrail_config::schema()).unwrap_or_default();
@@ -38,13 +41,31 @@ fn show(call: &mut Call) -> Result<Exit, Failure> {
     Ok(Exit::Yes)
 }
 
-/// Prints strings bare and everything else as JSON; what is not set prints nothing, so that `[ -z "$(…)" ]` tells.
-fn get(call: &mut Call, path: &str) -> Result<Exit, Failure> {
+/// Prints strings bare and everything else as JSON; what is not set prints nothing, so that `[ -z "$(…)" ]` tells. Nor does what is written
+/// and not in force: whoever asks a script whether something is protected must not be told yes.
+fn get(call: &mut Call, path: &str, written: bool) -> Result<Exit, Failure> {
     let home = home::find(&call.global)?;
     let loaded = config::load(&home)?;
     let value = sealtrail_config::get(&loaded, path).map_err(|error| {
         Failure::because("config.path", Exit::Failed, format!("no value at {path}"), &error).hint("list every value: sealtrail config show")
     })?;
+    let covers = |problem: &&Problem| {
+        let rest = path.strip_prefix(problem.path.as_str());
+        problem.level == Level::Notice
+            && problem.message.contains("not acted on")
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    match loaded.notices.iter().find(covers).filter(|_| !written) {
+        // A time for which events are kept at least is kept when nothing is deleted.
+        Some(_) if path.starts_with(KEPT_AT_LEAST) => call.screen.say("nothing is deleted yet: every event is kept, longer than that too"),
+        Some(notice) => {
+            let quoted = crate::saved::shell(&[path.to_owned()]);
+            return Err(Failure::new("config.not_in_force", Exit::Incomplete, format!("{path} is written and not in force"))
+                .cause(notice.message.clone())
+                .hint(format!("print what is written: sealtrail config get --written {quoted}")));
+        }
+        None => {}
+    }
     let json = call.screen.wants_json();
     let out = call.screen.out();
     match value {

@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field::text;
 use crate::home;
+use crate::jobs::Store;
 use crate::record;
 use crate::run::Call;
 use crate::trail;
@@ -53,6 +54,10 @@ pub(crate) fn run(call: &mut Call, args: &Erase) -> Result<Exit, Failure> {
         content: Map::new(),
     };
     let erased = erase(call, &request)?;
+    let forgotten = Store::of(&Home::new(home::find(&call.global)?)).forget_rows(erased.erase.0)?;
+    if forgotten > 0 {
+        call.screen.say(&format!("forgot the rows of {forgotten} finished searches: they may hold what was erased"));
+    }
     if call.screen.wants_json() {
         let object = json!({"audit_id": id, "erase_seq": erased.erase.0, "slots": erased.slots, "bytes": erased.bytes});
         writeln!(call.screen.out(), "{object}")?;

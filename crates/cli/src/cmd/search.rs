@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::access::{self, Access};
 use crate::args::{Filter, Output, Search};
-use crate::cmd::query;
+use crate::cmd::{jobs, query, saved};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field;
@@ -27,7 +27,7 @@ const THREADS_MAX: usize = 8;
 
 pub(crate) fn run(call: &mut Call, args: &Search) -> Result<Exit, Failure> {
     check(call, args)?;
-    if let Some(id) = &args.related_to {
+    if let (Some(id), None) = (&args.related_to, &args.save) {
         return around::run(call, args, id);
     }
     let mut wanted = match &args.sequence {
@@ -42,6 +42,12 @@ pub(crate) fn run(call: &mut Call, args: &Search) -> Result<Exit, Failure> {
     }
     if args.explain {
         return query::explain(call, &wanted.search);
+    }
+    if let Some(name) = &args.save {
+        return saved::save(call, name, args);
+    }
+    if args.background {
+        return jobs::start(call, args, &wanted);
     }
     let mut trail = trail::open(call)?;
     call.screen.detail(&format!("query: {}", wanted.search));
@@ -98,7 +104,7 @@ impl Found {
     /// Says how the search ended.
     fn tell(&self, call: &mut Call, args: &Search) -> Result<Exit, Failure> {
         if self.cut {
-            call.screen.warn(&format!("stopped at --limit {}: there may be more; raise the limit, or use --all", args.limit));
+            call.screen.warn(&format!("stopped at --limit {}: there may be more; raise the limit, or use --all", args.limit()));
         }
         if self.written == 0 {
             call.screen.say("nothing matches");
@@ -141,7 +147,7 @@ fn options(args: &Search) -> Options {
 fn list(call: &mut Call, trail: &Trail, args: &Search, wanted: &Wanted, found: &mut Found, hits: Hits<'_>) -> Result<(), Failure> {
     let mut rows = Rows::of_events(&call.screen, columns(call.screen.output(), &args.fields), call.zone.clone());
     let numbered = call.screen.is_table();
-    let limit = if args.all { u64::MAX } else { args.limit };
+    let limit = args.limit();
     if args.proof {
         trail.wait_for_checkpoint(trail.reader.size().0);
     }
@@ -185,7 +191,7 @@ pub(crate) fn columns(output: Output, fields: &[String]) -> Vec<String> {
 }
 
 /// With `--fields`, a JSON object holds these members only; without, the whole event.
-fn shaped(view: &mut Value, fields: &[String], output: Output) {
+pub(crate) fn shaped(view: &mut Value, fields: &[String], output: Output) {
     if fields.is_empty() || !matches!(output, Output::Json | Output::Ndjson) {
         return;
     }

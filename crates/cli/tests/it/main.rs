@@ -1,10 +1,13 @@
 //! The binary, run as a user runs it.
 
 mod arguments;
+mod jobs;
 mod permission;
 mod reference;
 mod run;
+mod saved;
 mod search;
 mod settings;
+mod shim;
 mod token;
 mod trail;

@@ -52,7 +52,7 @@ pub(super) fn run(call: &mut Call, args: &Search, id: &str) -> Result<Exit, Fail
 
 /// Adds the events that match until the limit is reached.
 fn gather(trail: &Trail, args: &Search, query: Query, views: &mut Vec<Value>, found: &mut Found) -> Result<(), Failure> {
-    let limit = if args.all { usize::MAX } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
+    let limit = usize::try_from(args.limit()).unwrap_or(usize::MAX);
     let wanted = Wanted::of(query.into());
     let mut nothing = |_| {};
     let options = sealtrail_index::Options { order: Order::Oldest, ..options(args) };

@@ -42,7 +42,7 @@ pub(super) fn table(call: &mut Call, args: &Search, table: &Table, found: &mut F
 
 /// Writes the matches of a sequence: as JSON one object a match, else the events of one match under another.
 pub(super) fn matches(call: &mut Call, args: &Search, search: &Plan, matches: &[SequenceMatch], found: &mut Found) -> Result<(), Failure> {
-    let limit = if args.all { usize::MAX } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
+    let limit = usize::try_from(args.limit()).unwrap_or(usize::MAX);
     let newest = if args.oldest_first { &matches[..limit.min(matches.len())] } else { &matches[matches.len().saturating_sub(limit)..] };
     found.cut = newest.len() < matches.len();
     found.written = newest.len() as u64;
