@@ -75,14 +75,17 @@ impl Table {
     }
 
     /// Gives every column what it needs. Where the line is too narrow for that: first long texts are cut, then columns without a value
-    /// go, then ids, where a row has a shorter name, then anything is cut, times and ids last.
+    /// go, then ids, where a row has a shorter name, and the first of two times; then anything is cut, times and ids last.
     fn layout(&self, columns: Option<usize>) -> Vec<Option<usize>> {
         let natural = self.natural();
         let mut widths = natural.clone();
         let Some(columns) = columns else { return widths };
         let numbered = self.head.iter().any(|name| name == NUMBER);
-        let steps: [&dyn Fn(usize) -> bool; 3] =
-            [&|_| false, &|at| self.rows.iter().all(|row| row[at].text.is_empty()), &|at| numbered && self.head[at] == "AUDIT_ID"];
+        let has_last = self.head.iter().any(|name| name == "LAST");
+        let steps: [&dyn Fn(usize) -> bool; 4] =
+            [&|_| false, &|at| self.rows.iter().all(|row| row[at].text.is_empty()), &|at| numbered && self.head[at] == "AUDIT_ID", &|at| {
+                has_last && self.head[at] == "STARTED"
+            }];
         let mut left_out = vec![false; widths.len()];
         for step in steps {
             left_out.iter_mut().enumerate().for_each(|(at, out)| *out |= step(at));

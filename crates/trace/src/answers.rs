@@ -303,7 +303,12 @@ fn permission(action: &Action) -> String {
 fn what(action: &Action) -> String {
     let thing = ["resource.path", "resource.url", "resource.name"].iter().map(|name| action.text(name)).find(|found| !found.is_empty());
     let records = action.text("operation.record_count");
-    let thing = thing.or_else(|| action.main().map(summary)).unwrap_or_default();
+    let thing = match (action.kind().as_str(), action.events().map(|event| text(event, "tool_input.command")).find(|line| !line.is_empty()))
+    {
+        // The name of a program says less than its line.
+        ("tool.command" | "tool.script", Some(line)) => line,
+        _ => thing.or_else(|| action.main().map(summary)).filter(|found| !found.is_empty()).unwrap_or_else(|| action.text("tool_name")),
+    };
     if records.is_empty() { thing } else { format!("{thing} ({records} records)") }
 }
 

@@ -56,7 +56,11 @@ fn open(call: &Call) -> Result<Home, Failure> {
 }
 
 fn list(call: &mut Call, shelf: &Shelf) -> Result<Exit, Failure> {
-    let names = ["name", "from", "about", "search"].map(str::to_owned).to_vec();
+    let mut names = ["name", "from", "about", "search"].map(str::to_owned).to_vec();
+    if call.screen.is_table() {
+        // Too long to be read in a row; `saved show` has it.
+        names.pop();
+    }
     let mut rows = Rows::new(&call.screen, names, call.zone.clone());
     for (name, saved) in shelf.all() {
         let from = if saved.shipped { "shipped" } else { "own" };

@@ -181,9 +181,22 @@ pub(crate) fn timeline(call: &mut Call, story: &Story, in_prose: bool) -> Result
     Ok(())
 }
 
-/// Loads every event of a session, in the order of the ledger, without the outputs of tools.
+/// Makes the story of a session, without the outputs of tools.
 pub(crate) fn load(trail: &Trail, id: &str) -> Result<Story, Failure> {
     load_from(&trail.reader, Some(&trail.index), id)
+}
+
+/// Loads the same events as they stand in the ledger, for judgements that depend on their order.
+pub(crate) fn views(trail: &Trail, id: &str) -> Result<Vec<Value>, Failure> {
+    let query = filter::any_exactly(&["session_id"], &[id])?;
+    let (mut found, mut nothing) = (Vec::new(), |_| {});
+    let options = Options { order: Order::Oldest, ..Options::default() };
+    for hit in trail::hits(&trail.reader, Some(&trail.index), &query.into(), &options, &mut nothing)? {
+        let mut view = hit.map_err(|error| trail::unanswered(&error))?.view;
+        drop_outputs(&mut view);
+        found.push(view);
+    }
+    Ok(found)
 }
 
 /// As [`load`], from a ledger that no home belongs to.

@@ -20,6 +20,8 @@ use crate::visible::{brief, fit, visible};
 use crate::when::Zone;
 use sealtrail_trace::answers::{self, Answers, Question};
 use sealtrail_trace::chain::{self, Chain, Link};
+use sealtrail_trace::permission::{self, Report};
+use sealtrail_trace::story::Story;
 
 /// What a link says of itself is cut to this on a terminal.
 const ABOUT_CHARS_MAX: usize = 100;
@@ -40,23 +42,27 @@ pub(crate) fn run(call: &mut Call, args: &Trace) -> Result<Exit, Failure> {
     let stored = access::find(call, &mut trail, "trace-chain", &args.audit_id)?;
     let view = stored.view();
     let session = text(&view, "session_id");
-    let (chain, answers) = if session.is_empty() {
+    let (chain, answers, granted) = if session.is_empty() {
         let related = related(&trail, &view)?;
         let chain = chain::of_records(&view, &related);
         let answers = answers::of_records(&view, &related, &chain);
-        (chain, answers)
+        (chain, answers, None)
     } else {
-        let story = session::load(&trail, &session)?;
+        let views = session::views(&trail, &session)?;
+        let granted = permission::report(&view, &views, &[]);
+        let mut story = Story::default();
+        views.into_iter().for_each(|view| story.add(view));
         let chain = chain::of_session(&view, &story);
         let answers = answers::of_session(&view, &story, &chain);
-        (chain, answers)
+        (chain, answers, granted)
     };
     if call.screen.wants_json() {
-        writeln!(call.screen.out(), "{}", to_json(&chain, &answers, &view))?;
+        writeln!(call.screen.out(), "{}", to_json(&chain, &answers, granted.as_ref(), &view))?;
     } else {
         let (columns, all, zone) = (call.screen.columns.unwrap_or(usize::MAX), call.global.verbose > 0, call.zone.clone());
         prose(call.screen.out(), &chain, columns)?;
-        answered(call.screen.out(), &answers, &zone, all, columns)?;
+        let told = Told { zone: &zone, all, columns };
+        answered(call.screen.out(), &answers, granted.as_ref(), &told)?;
         missing(call.screen.out(), &chain, &text(&view, "audit_id"))?;
     }
     Ok(Exit::Yes)
@@ -106,13 +112,13 @@ fn step(trail: &Trail, way: &[(&str, &str)], edge: &[Value], known: &mut BTreeMa
     Ok(next)
 }
 
-fn to_json(chain: &Chain, answers: &Answers, target: &Value) -> Value {
+fn to_json(chain: &Chain, answers: &Answers, granted: Option<&Report>, target: &Value) -> Value {
     let list = |links: &[Link]| {
         links.iter().map(|link| json!({"depth": link.depth, "kind": link.kind, "id": link.id, "about": link.about, "outcome": link.outcome, "audit_id": link.event})).collect::<Vec<_>>()
     };
     json!({
         "audit_id": text(target, "audit_id"), "above": list(&chain.above), "event": list(std::slice::from_ref(&chain.target))[0],
-        "below": list(&chain.below), "answers": answers.to_json(), "missing": chain.missing,
+        "below": list(&chain.below), "answers": answers.to_json(), "permission": granted.map(Report::to_json), "missing": chain.missing,
     })
 }
 
@@ -127,13 +133,35 @@ fn prose(out: &mut dyn Write, chain: &Chain, columns: usize) -> io::Result<()> {
     Ok(())
 }
 
+/// How answers are shown.
+struct Told<'a> {
+    zone: &'a Zone,
+    all: bool,
+    columns: usize,
+}
+
+/// Says what the settings that were recorded granted for this action.
+fn permitted(report: &Report) -> String {
+    let rules = report.ruling.ground().map(|ground| {
+        let rules = ground.rules.iter().map(|by| format!("{} {} in {}", by.list.as_str(), by.rule, by.path)).collect::<Vec<_>>().join("; ");
+        [rules, ground.because.clone()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
+    });
+    let rules = rules.filter(|text| !text.is_empty()).map(|text| format!(" by {text}")).unwrap_or_default();
+    let decided = if report.decided.is_empty() { String::new() } else { format!("; {}", report.decided) };
+    format!("this action: {}{rules}{decided} (more: sealtrail permission {})", report.ruling.word(), report.audit_id)
+}
+
 /// Writes the questions of an investigation with what was found; a question without an answer says so.
-fn answered(out: &mut dyn Write, answers: &Answers, zone: &Zone, all: bool, columns: usize) -> io::Result<()> {
+fn answered(out: &mut dyn Write, answers: &Answers, granted: Option<&Report>, told: &Told<'_>) -> io::Result<()> {
+    let (all, columns, zone) = (told.all, told.columns, told.zone);
     writeln!(out, "\n{} {}", theme::HEAD.paint("answers for"), visible(&answers.scope))?;
     for question in Question::ALL {
         let entries = answers.of(*question);
         let shown = if all { entries.len() } else { entries.len().min(ENTRIES_MAX) };
         writeln!(out, "\n{}", theme::HEAD.paint(question.words()))?;
+        if let Some(report) = granted.filter(|_| *question == Question::Permitted) {
+            writeln!(out, "  {}", visible(&permitted(report)))?;
+        }
         for entry in &entries[..shown] {
             let at = theme::QUIET.paint(zone.show(&entry.at));
             let times = if entry.times > 1 { format!("  ({} times)", entry.times) } else { String::new() };

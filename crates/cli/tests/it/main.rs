@@ -11,3 +11,4 @@ mod settings;
 mod shim;
 mod token;
 mod trail;
+mod tutorial;

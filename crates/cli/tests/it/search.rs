@@ -190,6 +190,9 @@ fn a_chain_answers_the_questions_of_an_investigation() {
     {
         assert!(text.stdout.contains(question), "{question}: {text}");
     }
+    let call = machine.script("sealtrail trace-chain $(sealtrail search 'tool_name=WebFetch phase=intent' -o id -q) -o json");
+    let call: Value = serde_json::from_str(&call.stdout).unwrap();
+    assert!(call["permission"]["ruling"].is_string(), "what the settings said about a call: {call:#}");
     // Approvals of a record are part of who authorised it.
     let update = machine.run("trace-chain audit_evt_7c2f3a8e9d1b");
     assert!(update.stdout.contains("approved by cto at [TIME]"), "{update}");
