@@ -104,7 +104,7 @@ impl Daemon {
             .map_err(|source| DaemonError::Listen { path: home.socket(), source })?;
         let size = trail.size();
         let Trail { home, sealer, receiver, reader, key, .. } = trail;
-        let shared = Arc::new(Shared::new(home, receiver, size));
+        let shared = Arc::new(Shared::new(home, receiver, reader.clone(), size));
         apply(&shared, &loaded);
 
         let (jobs, due) = sync_channel(1);

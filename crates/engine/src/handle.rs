@@ -1,4 +1,4 @@
-//! A running daemon as other parts of its process see it: they may leave notes in the trail, and nothing else.
+//! A running daemon as other parts of its process see it: they may hand in events and leave notes, and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,9 +7,10 @@ use sealtrail_event::{Event, EventError, FromContext, Grade, SlotName, Witness};
 use sealtrail_intake::Answer;
 use serde_json::{Value, json};
 
-use crate::client::ClientError;
+use crate::client::{ClientError, DaemonStatus};
 use crate::clock::{new_id, time_token, unix_ns};
 use crate::home::Home;
+use crate::ingest::Ingested;
 use crate::queue::What;
 use crate::settings::one;
 use crate::shared::Shared;
@@ -22,6 +23,24 @@ impl Handle {
     /// Returns the home of the trail.
     pub fn home(&self) -> &Home {
         &self.0.home
+    }
+
+    /// Seals events of another witness, each for itself and once by its id; `done` learns the fate of each, in order.
+    ///
+    /// It may read the ledger for ids that are old, and never waits for a write. `done` runs on the thread that seals, so it must not wait for
+    /// anything. At most [`INGEST_EVENTS_MAX`](crate::INGEST_EVENTS_MAX) events; of more none is taken.
+    pub fn submit(&self, events: Vec<Event>, done: impl FnOnce(Vec<Ingested>) + Send + 'static) {
+        self.0.ingest(events, done);
+    }
+
+    /// As [`Handle::submit`], and waits until they are sealed, at most 30 seconds.
+    pub fn ingest(&self, events: Vec<Event>) -> Vec<Ingested> {
+        self.0.ingest_and_wait(events)
+    }
+
+    /// Returns how the daemon is.
+    pub fn status(&self) -> DaemonStatus {
+        self.0.status()
     }
 
     /// Seals one event of Sealtrail itself (`{"event_type":"system.audit_log_accessed", …}`); returns its number.

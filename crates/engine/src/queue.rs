@@ -9,6 +9,8 @@ use sealtrail_event::{AuditId, Event};
 use sealtrail_intake::Answer;
 use sealtrail_ledger::{Gap, Outcome};
 
+use crate::sealer::Fate;
+
 /// 8,192 events: two batches of the ledger. Who finds it full spools, so it only smooths bursts.
 const EVENTS_MAX: usize = 8_192;
 
@@ -19,7 +21,15 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) struct Work {
     pub(crate) what: What,
     /// Told once it is durable and signed, or cannot be.
-    pub(crate) reply: SyncSender<Answer>,
+    pub(crate) reply: Reply,
+}
+
+/// Who waits.
+pub(crate) enum Reply {
+    /// One answer for all of it.
+    Answer(SyncSender<Answer>),
+    /// The fate of each part; it must not wait for anything.
+    Each(Box<dyn FnOnce(Vec<Fate>) + Send>),
 }
 
 /// What is to be sealed.
@@ -28,6 +38,8 @@ pub(crate) enum What {
     Delivery(AuditId, Vec<Event>),
     /// Events that the recorder concluded.
     Own(Vec<Event>),
+    /// Events that another witness saw; each is sealed or not by itself.
+    Many(Vec<Event>),
     /// A record of losses.
     Gap(Box<Gap>),
 }
@@ -105,10 +117,32 @@ impl Queue {
     }
 }
 
+impl Work {
+    /// Returns how many parts have a fate of their own.
+    pub(crate) fn parts(&self) -> usize {
+        if let What::Many(events) = &self.what { events.len() } else { 1 }
+    }
+
+    /// Tells who waits what became of it.
+    pub(crate) fn answer(self, fates: &[Fate]) {
+        match self.reply {
+            // Who does not wait any longer has spooled; its id makes that harmless.
+            Reply::Answer(reply) => drop(reply.try_send(fates.first().map_or(Answer::Retry, |fate| fate.answer()))),
+            Reply::Each(done) => done(fates.to_vec()),
+        }
+    }
+
+    /// Sends it back.
+    pub(crate) fn send_back(self) {
+        let fates = vec![Fate::Later; self.parts()];
+        self.answer(&fates);
+    }
+}
+
 impl What {
     fn size(&self) -> (usize, usize) {
         match self {
-            Self::Delivery(_, events) | Self::Own(events) => {
+            Self::Delivery(_, events) | Self::Own(events) | Self::Many(events) => {
                 (events.len(), events.iter().flat_map(|event| &event.slots).map(|slot| slot.json.len()).sum())
             }
             Self::Gap(_) => (1, 0),

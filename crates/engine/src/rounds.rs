@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver as Jobs, SyncSender};
 use std::time::{Duration, Instant};
 
 use crypto_box::SecretKey;
-use sealtrail_intake::Answer;
 use sealtrail_ledger::Job;
 use sealtrail_ledger::read::Reader;
 
@@ -67,7 +66,7 @@ impl Sealing<'_> {
         }
         let (fates, trouble) = self.sealer.seal(&works);
         self.settle(&works, &fates);
-        if fates.iter().any(|fate| matches!(fate, Fate::Sealed(_))) {
+        if fates.iter().any(|fate| fate.seq().is_some()) {
             self.full_told = false;
             self.shared.size.store(self.sealer.ledger.size().0, Ordering::Relaxed);
             self.shared.last_seal_unix_ns.store(unix_ns(), Ordering::Relaxed);
@@ -76,9 +75,11 @@ impl Sealing<'_> {
             // Before anybody is answered: a sender that hears "later" and comes again must meet a state without its first try.
             self.full();
         }
-        for (work, fate) in works.iter().zip(&fates) {
-            // Who does not wait any longer has spooled; its id makes that harmless.
-            let _ = work.reply.try_send(fate.answer());
+        let mut fates = &fates[..];
+        for work in works {
+            let (own, rest) = fates.split_at(work.parts());
+            fates = rest;
+            work.answer(own);
         }
         match trouble {
             Some(Trouble::Stop(error)) => Err(Trouble::Stop(error)),
@@ -88,9 +89,18 @@ impl Sealing<'_> {
 
     fn settle(&self, works: &[Work], fates: &[Fate]) {
         let mut receiver = self.shared.receiver();
-        for (work, fate) in works.iter().zip(fates) {
-            if let What::Delivery(id, _) = &work.what {
-                receiver.settled(id, fate.seq());
+        let mut fates = fates;
+        for work in works {
+            let (own, rest) = fates.split_at(work.parts());
+            fates = rest;
+            match (&work.what, own) {
+                (What::Delivery(id, _), [fate]) => receiver.settled(id, fate.seq()),
+                (What::Many(events), own) => {
+                    for (event, fate) in events.iter().zip(own) {
+                        receiver.settled(&event.envelope.audit_id, fate.seq());
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -102,7 +112,7 @@ impl Sealing<'_> {
         // Nobody can queue while the state is locked, so this is everything.
         let taken = self.shared.queue.take(Duration::ZERO);
         for work in taken.works {
-            let _ = work.reply.try_send(Answer::Retry);
+            work.send_back();
         }
         for outcome in taken.outcomes {
             // Dropped, it would keep the ledger waiting for that job for ever. A failed one is due again at the next look.

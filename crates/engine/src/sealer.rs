@@ -10,8 +10,10 @@ use crate::queue::{What, Work};
 /// What became of one piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Sealed; its first event has this number.
-    Sealed(u64),
+    /// Sealed; the receipt is that of its first event.
+    Sealed(Receipt),
+    /// Sealed as the ledger's own record, under this number.
+    Own(u64),
     /// Not sealed, and it may be tried again.
     Later,
     /// The ledger cannot take it, now or later.
@@ -37,44 +39,51 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
-    /// Seals the works in order; returns the fate of each, and what stopped it if something did.
+    /// Seals the works in order; returns the fate of each of their parts, and what stopped it if something did.
     pub(crate) fn seal(&mut self, works: &[Work]) -> (Vec<Fate>, Option<Trouble>) {
-        let mut fates = vec![Fate::Later; works.len()];
-        let mut at = 0;
+        let mut fates = vec![Fate::Later; works.iter().map(Work::parts).sum()];
+        let (mut at, mut part) = (0, 0);
         while at < works.len() {
-            let trouble = match &works[at].what {
+            let (until, trouble) = match &works[at].what {
                 What::Gap(gap) => {
                     let sealed = self.gap(gap);
-                    at += 1;
-                    match sealed {
-                        Ok(()) => fates[at - 1] = Fate::Sealed(self.ledger.size().0 - 1),
-                        Err(trouble) => return (fates, Some(trouble)),
+                    if sealed.is_ok() {
+                        fates[part] = Fate::Own(self.ledger.size().0 - 1);
                     }
-                    None
+                    (at + 1, sealed.err())
                 }
                 _ => {
                     let until = works[at..].iter().position(|work| matches!(work.what, What::Gap(_))).map_or(works.len(), |gap| at + gap);
-                    let trouble = self.seal_events(&works[at..until], &mut fates[at..until]);
-                    at = until;
-                    trouble
+                    (until, self.seal_events(&works[at..until], &mut fates[part..]))
                 }
             };
             if trouble.is_some() {
                 return (fates, trouble);
             }
+            part += works[at..until].iter().map(Work::parts).sum::<usize>();
+            at = until;
         }
         (fates, None)
     }
 
-    /// Seals a run of deliveries, in as many batches as the ledger's limits ask for.
+    /// Seals a run of works, in as many batches as the ledger's limits ask for.
     fn seal_events(&mut self, works: &[Work], fates: &mut [Fate]) -> Option<Trouble> {
         let mut events = Vec::new();
         let mut owners = Vec::new();
-        for (n, work) in works.iter().enumerate() {
-            if let What::Delivery(_, own) | What::Own(own) = &work.what {
-                events.extend_from_slice(own);
-                owners.extend(std::iter::repeat_n(n, own.len()));
+        let mut part = 0;
+        for work in works {
+            match &work.what {
+                What::Delivery(_, own) | What::Own(own) => {
+                    events.extend_from_slice(own);
+                    owners.extend(std::iter::repeat_n(part, own.len()));
+                }
+                What::Many(many) => {
+                    events.extend_from_slice(many);
+                    owners.extend(part..part + many.len());
+                }
+                What::Gap(_) => {}
             }
+            part += work.parts();
         }
         let mut done = 0;
         while done < events.len() {
@@ -82,7 +91,7 @@ impl Sealer {
                 Ok(receipts) => {
                     for (receipt, owner) in receipts.iter().zip(&owners[done..]) {
                         if fates[*owner] == Fate::Later {
-                            fates[*owner] = Fate::Sealed(receipt.seq.0);
+                            fates[*owner] = Fate::Sealed(*receipt);
                         }
                     }
                     done += receipts.len();
@@ -158,13 +167,18 @@ impl Sealer {
 impl Fate {
     /// Returns the number of the first event, if it is sealed.
     pub(crate) fn seq(self) -> Option<u64> {
-        if let Self::Sealed(seq) = self { Some(seq) } else { None }
+        match self {
+            Self::Sealed(receipt) => Some(receipt.seq.0),
+            Self::Own(seq) => Some(seq),
+            Self::Later | Self::Rejected => None,
+        }
     }
 
     /// Returns what the sender is told.
     pub(crate) fn answer(self) -> Answer {
         match self {
-            Self::Sealed(seq) => Answer::Sealed(seq),
+            Self::Sealed(receipt) => Answer::Sealed(receipt.seq.0),
+            Self::Own(seq) => Answer::Sealed(seq),
             Self::Later => Answer::Retry,
             Self::Rejected => Answer::Discarded,
         }

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use sealtrail_event::Event;
 use sealtrail_intake::Answer;
+use sealtrail_ledger::read::Reader;
 use sealtrail_ledger::{AppendError, Gap};
 
 use crate::client::DaemonStatus;
 use crate::home::Home;
-use crate::queue::{Queue, What, Work};
+use crate::queue::{Queue, Reply, What, Work};
 use crate::receive::{Arrival, Received, Receiver};
 use crate::side::Watch;
 use crate::sink::{NotSealed, Sink};
 
 /// 30 seconds: a disk that does not answer a sync within them is as good as gone; the sender spools, and a late success is recognised by its id.
-const SEAL_PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const SEAL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A status has 1 KiB.
 const INDEX_TROUBLE_CHARS: usize = 150;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) last_seal_unix_ns: AtomicU64,
     pub(crate) sent_back: AtomicU64,
     receiver: Mutex<Receiver>,
+    /// Finds events that are older than what the receiver remembers.
+    pub(crate) reader: Mutex<Reader>,
     stopping: Mutex<bool>,
     changed: Condvar,
     trouble: Mutex<Option<AppendError>>,
@@ -51,7 +54,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(home: Home, receiver: Receiver, size: u64) -> Self {
+    pub(crate) fn new(home: Home, receiver: Receiver, reader: Reader, size: u64) -> Self {
         let own_uid = rustix::process::getuid().as_raw();
         Self {
             home,
@@ -69,6 +72,7 @@ impl Shared {
             last_seal_unix_ns: AtomicU64::new(0),
             sent_back: AtomicU64::new(0),
             receiver: Mutex::new(receiver),
+            reader: Mutex::new(reader),
             stopping: Mutex::new(false),
             changed: Condvar::new(),
             trouble: Mutex::new(None),
@@ -119,7 +123,7 @@ impl Shared {
 
     pub(crate) fn push(&self, what: What) -> Replies<Answer> {
         let (reply, answer) = sync_channel(1);
-        self.queue.push(Work { what, reply });
+        self.queue.push(Work { what, reply: Reply::Answer(reply) });
         answer
     }
 

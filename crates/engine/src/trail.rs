@@ -10,7 +10,7 @@ use sealtrail_disk::{Disk, RealDisk};
 use sealtrail_event::{Event, Token};
 use sealtrail_intake::{Answer, Frame, Kind};
 use sealtrail_ledger::read::{ReadError, Reader};
-use sealtrail_ledger::{AppendError, Gap, Ledger, OpenError, OpenOptions, Recovery, SegmentLimits, TickError};
+use sealtrail_ledger::{AppendError, Gap, Ledger, OpenError, OpenOptions, Receipt, Recovery, SegmentLimits, TickError};
 use sealtrail_tlog::Seq;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use crate::clock::{Clock, new_delivery, random, unix_ns};
 use crate::drain::{Drain, Drained};
 use crate::home::{Home, HomeError};
 use crate::lost::{Patience, Watch};
-use crate::queue::{What, Work};
+use crate::queue::{Reply, What, Work};
 use crate::receive::{Arrival, Received, Receiver};
 use crate::sealer::{Fate, Sealer, Trouble};
 use crate::settings;
@@ -168,7 +168,7 @@ impl Trail {
     pub fn append(&mut self, events: Vec<Event>) -> Result<u64, TrailError> {
         let views: Vec<Value> = events.iter().map(Event::to_json).collect();
         match self.seal(What::Own(events))? {
-            Fate::Sealed(seq) => {
+            Fate::Sealed(Receipt { seq: Seq(seq), .. }) | Fate::Own(seq) => {
                 for (n, view) in views.iter().enumerate() {
                     self.receiver.replay(seq + n as u64, view);
                 }
@@ -231,7 +231,7 @@ impl Trail {
 
     fn seal(&mut self, what: What) -> Result<Fate, TrailError> {
         let (reply, _nobody_waits) = sync_channel(1);
-        let fates = self.seal_all(&[Work { what, reply }])?;
+        let fates = self.seal_all(&[Work { what, reply: Reply::Answer(reply) }])?;
         Ok(fates[0])
     }
 
@@ -267,7 +267,7 @@ impl Sink for Trail {
                 Received::Refused(_) => Answer::Discarded,
                 Received::Fresh(id, events) => {
                     let (reply, _nobody_waits) = sync_channel(1);
-                    works.push((answers.len(), Work { what: What::Delivery(id, events), reply }));
+                    works.push((answers.len(), Work { what: What::Delivery(id, events), reply: Reply::Answer(reply) }));
                     Answer::Retry
                 }
             });
@@ -301,7 +301,7 @@ impl Sink for Trail {
 
     fn gap(&mut self, gap: Gap) -> Result<(), NotSealed> {
         match self.seal(What::Gap(Box::new(gap))) {
-            Ok(Fate::Sealed(_)) => Ok(()),
+            Ok(Fate::Own(_)) => Ok(()),
             _ => Err(NotSealed),
         }
     }
