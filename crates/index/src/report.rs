@@ -214,8 +214,7 @@ impl Groups {
             }
         });
         for ((bucket, numbers), values) in cells.names.iter().zip(found) {
-            let (keys, time) = (self.keys(numbers), self.time(*bucket));
-            values.iter().try_for_each(|value| table.add(&keys, time, Some(*value), 1))?;
+            table.add_values(&self.keys(numbers), self.time(*bucket), &values)?;
         }
         let missing = docs.count() - with.count();
         if missing > 0 {

@@ -102,13 +102,35 @@ impl Groups {
             self.missing += count;
             return Ok(());
         }
+        self.cell(keys, time, |cell| cell.add(value, count))
+    }
+
+    /// Takes numbers of one group.
+    pub(crate) fn add_values(&mut self, keys: &[KeyValue], time: Timestamp, values: &[f64]) -> Result<(), AggregateError> {
+        let finite = values.iter().filter(|value| value.is_finite()).count();
+        self.missing += (values.len() - finite) as u64;
+        if finite == 0 {
+            return Ok(());
+        }
+        self.cell(keys, time, |cell| match cell {
+            Cell::Numbers(numbers) => {
+                let before = numbers.capacity();
+                numbers.extend(values.iter().filter(|value| value.is_finite()));
+                8 * (numbers.capacity() - before)
+            }
+            cell => values.iter().filter(|value| value.is_finite()).map(|value| cell.add(Some(*value), 1)).sum(),
+        })
+    }
+
+    /// Changes the cell of a group, a new one if there is none; `change` returns by how many bytes it grew.
+    fn cell(&mut self, keys: &[KeyValue], time: Timestamp, change: impl FnOnce(&mut Cell) -> usize) -> Result<(), AggregateError> {
         let cells = self.buckets.entry(self.interval.map(|interval| interval.start_of(time))).or_default();
         if let Some(cell) = cells.get_mut(keys) {
-            self.bytes += cell.add(value, count);
+            self.bytes += change(cell);
         } else {
             let mut cell = Cell::of(&self.stage);
             self.groups += 1;
-            self.bytes += 96 + key_bytes(keys) + cell.add(value, count);
+            self.bytes += 96 + key_bytes(keys) + change(&mut cell);
             cells.insert(keys.into(), cell);
         }
         self.bound()

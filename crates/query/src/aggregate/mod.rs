@@ -127,6 +127,14 @@ impl Aggregator {
         }
     }
 
+    /// As [`Aggregator::add`] once for each of `values`, which must not be empty; it looks for the group only once.
+    pub fn add_values(&mut self, keys: &[KeyValue], time: Timestamp, values: &[f64]) -> Result<(), AggregateError> {
+        match &mut self.state {
+            State::Groups(groups) if self.wheres.is_empty() && keys.len() == groups.keys() => groups.add_values(keys, time, values),
+            state => Err(state.different(format!("{} keys", keys.len()))),
+        }
+    }
+
     /// Takes what another aggregator of the same pipe took.
     pub fn merge(&mut self, other: Self) -> Result<(), AggregateError> {
         if self.wheres != other.wheres || self.rest != other.rest {

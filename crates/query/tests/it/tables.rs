@@ -340,7 +340,21 @@ proptest! {
                 fast.add(&[key], at(row.at), stages[0].value().and(row.number.map(number)), 1).unwrap();
             }
             let numbered: Vec<(u64, &Row)> = (0..).zip(&data).collect();
-            prop_assert_eq!(fast.finish().unwrap(), part(text, &numbered).finish().unwrap(), "{}", text);
+            let whole = part(text, &numbered).finish().unwrap();
+            prop_assert_eq!(&fast.finish().unwrap(), &whole, "{}", text);
+            // Numbers of one group at once, where the stage measures.
+            if stages[0].value().is_none() {
+                continue;
+            }
+            let mut groups = std::collections::BTreeMap::<(i64, Option<u8>), Vec<f64>>::new();
+            for row in &data {
+                groups.entry((row.at, row.user)).or_default().push(row.number.map_or(f64::NAN, number));
+            }
+            let mut many = Aggregator::new(&stages, Limits::default());
+            for ((time, user), numbers) in groups {
+                many.add_values(&[user.map_or(KeyValue::Null, |user| KeyValue::Whole(user.into()))], at(time), &numbers).unwrap();
+            }
+            prop_assert_eq!(&many.finish().unwrap(), &whole, "{}", text);
         }
     }
 }
