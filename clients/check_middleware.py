@@ -70,6 +70,7 @@ def check(records: List[Dict[str, Any]], served: List[Dict[str, Any]]) -> None:
     assert len(records) == 2 * len(served) and len(outcomes) == len(served) == 7, (len(records), len(served))
     for record, exchange in zip(outcomes, served):
         assert record["prompt_hash"] == prompt_hash(exchange["request"]["body"]), record
+        assert record["request_id"] == exchange["response"]["headers"]["request-id"], record
     good = [record for record in outcomes if record["status"] == "success"]
     whole = served[0]["response"]["body"]
     for record in good:
@@ -77,7 +78,6 @@ def check(records: List[Dict[str, Any]], served: List[Dict[str, Any]]) -> None:
         assert (record["prompt_tokens"], record["completion_tokens"]) == (120, 42), record
     bad = [record for record in outcomes if record["status"] == "error"]
     assert len(good) == 6 and [record["error_type"] for record in bad] == ["BadRequestError"], outcomes
-    assert good[0]["request_id"] == served[0]["response"]["headers"]["request-id"], good[0]
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ export class AuditLogger {
     const { record, started } = await this.#begin(call);
     let response: unknown;
     try {
-      response = await this.#client.messages.create(call.request as never);
+      response = await withId(this.#client.messages.create(call.request as never), record);
     } catch (error) {
       await this.#failed(record, started, error);
       throw error;
@@ -88,7 +88,7 @@ export class AuditLogger {
       latency_ms: Math.round(performance.now() - started),
       status,
       stop_reason: message.stop_reason ?? undefined,
-      request_id: message._request_id ?? undefined,
+      request_id: message._request_id ?? record["request_id"],
       message_id: message.id,
     });
   }
@@ -117,6 +117,15 @@ export class AuditLogger {
       if (status !== "") await this.#ended(record, started, status, message);
     }
   }
+}
+
+/** Waits for an answer of the SDK, and notes the request's id, which a stream's events do not tell. */
+async function withId(asked: PromiseLike<unknown>, record: Record_): Promise<unknown> {
+  const sdk = asked as { withResponse?: () => Promise<{ data: unknown; request_id?: string | null }> };
+  if (typeof sdk.withResponse !== "function") return await asked;
+  const { data, request_id } = await sdk.withResponse();
+  if (request_id) record["request_id"] = request_id;
+  return data;
 }
 
 /** Returns the SHA-256 of a whole request: everything that is sent but `stream`, which only says how the answer comes. */

@@ -114,6 +114,13 @@ class _Recorder:
             record["request_id"] = request_id
         self.audit_store.write(record)
 
+    def _streams(self, record: Record, stream: Any) -> None:
+        """Notes the request's id, which a stream's events do not tell."""
+        headers = getattr(getattr(stream, "response", None), "headers", None)
+        found = headers.get("request-id") if hasattr(headers, "get") else None
+        if isinstance(found, str):
+            record["request_id"] = found
+
     def _cut_off(self, record: Record, started: float, message: Any) -> None:
         """A stream that the application left before its end: what came until then is what the model told."""
         record.update(status="cancelled", latency_ms=_ms_since(started))
@@ -139,6 +146,7 @@ class ClaudeAuditLogger(_Recorder):
             self._failed(record, started, error)
             raise
         if request.get("stream"):
+            self._streams(record, response)
             return self._events(record, started, response)
         self._succeeded(record, started, response)
         return response
@@ -151,6 +159,7 @@ class ClaudeAuditLogger(_Recorder):
         stream = None
         try:
             with self.client.messages.stream(**request) as stream:
+                self._streams(record, stream)
                 yield stream
                 ended = _ended(stream)
         except BaseException as error:
@@ -194,6 +203,7 @@ class AsyncClaudeAuditLogger(_Recorder):
             await _elsewhere(self._failed, record, started, error)
             raise
         if request.get("stream"):
+            self._streams(record, response)
             return self._events(record, started, response)
         await _elsewhere(self._succeeded, record, started, response)
         return response
@@ -206,6 +216,7 @@ class AsyncClaudeAuditLogger(_Recorder):
         stream = None
         try:
             async with self.client.messages.stream(**request) as stream:
+                self._streams(record, stream)
                 yield stream
                 ended = _ended(stream)
         except BaseException as error:
