@@ -17,7 +17,7 @@ enum Here {
         segment: Arc<Segment>,
         decoded: Box<Decoded>,
     },
-    /// Events of one batch, in order.
+    /// Events of one batch, in order; none when single ones are wanted.
     Active {
         active: Arc<Active>,
         batch: Vec<Stored>,
@@ -46,6 +46,7 @@ impl<'a> Walk<'a> {
         }
         match &mut self.here {
             Some(Here::Sealed { segment, decoded, .. }) => segment.event(decoded, seq).map(Some),
+            Some(Here::Active { active, .. }) if !self.whole => active.event(seq).map(Some),
             Some(Here::Active { active, batch }) => {
                 let at = batch.first().and_then(|first| usize::try_from(seq.checked_sub(first.seq.0)?).ok());
                 let event = at.and_then(|at| batch.get(at)).filter(|event| event.seq.0 == seq);
@@ -58,6 +59,7 @@ impl<'a> Walk<'a> {
     fn is_here(&self, seq: u64) -> bool {
         match &self.here {
             Some(Here::Sealed { first, size, .. }) => (*first..*size).contains(&seq),
+            Some(Here::Active { active, .. }) if !self.whole => (active.first()..active.size()).contains(&seq),
             Some(Here::Active { batch, .. }) => {
                 batch.first().is_some_and(|first| first.seq.0 <= seq) && batch.last().is_some_and(|last| seq <= last.seq.0)
             }
@@ -82,7 +84,10 @@ impl Reader {
     fn enter(&self, place: &Place, seq: u64, whole: bool) -> Result<Here, ReadError> {
         let manifest = match place {
             Place::Sealed(manifest) => manifest,
-            Place::Active(active) => return Ok(Here::Active { active: Arc::clone(active), batch: active.batch_of(seq)? }),
+            Place::Active(active) => {
+                let batch = if whole { active.batch_of(seq)? } else { Vec::new() };
+                return Ok(Here::Active { active: Arc::clone(active), batch });
+            }
         };
         let segment = self.cache.segment(&*self.disk, &self.dir, manifest)?;
         let mut decoded = Box::new(self.cache.buffers(key(manifest)));

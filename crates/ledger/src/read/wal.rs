@@ -183,6 +183,13 @@ impl Batches {
     }
 }
 
+/// Returns the lines of a batch, without its commit line; nothing if these bytes are not one whole batch.
+pub(crate) fn whole_batch(bytes: &[u8]) -> Option<&[u8]> {
+    let ended = bytes.strip_suffix(b"\n")?;
+    let (lines, commit_line) = bytes.split_at(memchr::memrchr(b'\n', ended).map_or(0, |at| at + 1));
+    whole(lines, commit_line.strip_suffix(b"\n")?).map(|_| lines)
+}
+
 /// Parses the commit line of a batch and checks its length and CRC.
 fn whole<'a>(lines: &[u8], commit_line: &'a [u8]) -> Option<CommitLine<'a>> {
     let commit = CommitLine::parse(commit_line).ok()?;
