@@ -130,7 +130,7 @@ pub(crate) fn record_frame(body: &[u8]) -> Frame {
     }
 }
 
-fn ask(home: &Home, frame: &Frame, body: &[u8]) -> Result<Answer, ClientError> {
+pub(crate) fn ask(home: &Home, frame: &Frame, body: &[u8]) -> Result<Answer, ClientError> {
     let path = || home.socket().display().to_string();
     let Ok(mut stream) = socket::connect(home) else { return Err(ClientError::NoDaemon { path: path() }) };
     let mut exchange = || -> io::Result<Answer> {

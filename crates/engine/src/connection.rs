@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use sealtrail_intake::{Answer, Frame, HEADER_BYTES, Kind, header_length};
 
+use crate::handover;
 use crate::receive::Arrival;
 use crate::shared::Shared;
 use crate::side;
@@ -111,10 +112,13 @@ fn exchange(shared: &Shared, stream: &mut UnixStream) -> io::Result<Answer> {
         Kind::Status => return Ok(Answer::Discarded),
         Kind::Record if !owner => return Ok(Answer::Discarded),
         Kind::Hook if !shared.enabled.load(Ordering::Relaxed) => return Ok(Answer::Discarded),
-        Kind::Record | Kind::Hook => {}
+        Kind::Record | Kind::Hook | Kind::Events => {}
     }
     let Some(_room) = Room::reserve(shared, frame.body as usize) else { return Ok(Answer::Retry) };
     let body = read_body(stream, frame.body as usize, deadline)?;
+    if frame.kind == Kind::Events {
+        return Ok(handover::take(shared, &body, peer.uid));
+    }
     Ok(deliver(shared, &frame, &body, peer))
 }
 

@@ -5,6 +5,26 @@ use std::collections::HashMap;
 /// 4 MiB: a user database of more than 40,000 lines is in a directory service, whose names we do not ask for.
 const PASSWD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// The account that this process runs under, and the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its number.
+    pub uid: u32,
+    /// Its name, if the machine's own list has it.
+    pub user: Option<String>,
+    /// The machine.
+    pub host: Option<String>,
+}
+
+impl Account {
+    /// Asks the kernel and the machine.
+    pub fn own() -> Self {
+        let mut people = People::new();
+        let uid = rustix::process::getuid().as_raw();
+        Self { uid, user: people.user(uid), host: people.host() }
+    }
+}
+
 /// Names of users and of the machine.
 #[derive(Debug)]
 pub(crate) struct People {

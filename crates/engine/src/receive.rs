@@ -80,6 +80,11 @@ impl Receiver {
                 Ok(event) => vec![event],
                 Err(error) => return Received::Refused(error),
             },
+            // Out of a spool only; on a socket, each event has a fate of its own.
+            Kind::Events => match crate::handover::decode(arrival.body) {
+                Ok(events) => events,
+                Err(_) => return Received::Refused(EventError::NotAnObject { found: "no list of events" }),
+            },
             Kind::Hook | Kind::Status => self.hook(&id, arrival),
         };
         self.recent.put(id.clone(), Known::InFlight);

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::clock::{Clock, new_delivery, random, unix_ns};
 use crate::drain::{Drain, Drained};
 use crate::home::{Home, HomeError};
+use crate::ingest::Ingested;
 use crate::lost::{Patience, Watch};
 use crate::queue::{Reply, What, Work};
 use crate::receive::{Arrival, Received, Receiver};
@@ -177,6 +178,26 @@ impl Trail {
             Fate::Later => Err(TrailError::NotSealed),
             Fate::Rejected => Err(TrailError::Rejected),
         }
+    }
+
+    /// Seals events of another witness, each for itself and once by its id; returns the fate of each, in order.
+    pub fn ingest(&mut self, events: Vec<Event>) -> Result<Vec<Ingested>, TrailError> {
+        self.reader.refresh()?;
+        let mut answers = Vec::with_capacity(events.len());
+        let mut fresh: Vec<Event> = Vec::with_capacity(events.len());
+        for event in events {
+            let id = &event.envelope.audit_id;
+            let known = self.reader.find(id)?.map(|stored| Ingested::Known { seq: stored.seq.0 });
+            let twice = fresh.iter().any(|other| other.envelope.audit_id == *id).then_some(Ingested::Later);
+            answers.push(known.or(twice));
+            if answers.last() == Some(&None) {
+                fresh.push(event);
+            }
+        }
+        let (reply, _nobody_waits) = sync_channel(1);
+        let fates = self.seal_all(&[Work { what: What::Many(fresh), reply: Reply::Answer(reply) }])?;
+        let mut fates = fates.into_iter();
+        Ok(answers.into_iter().map(|answer| answer.or_else(|| fates.next().map(Ingested::from)).unwrap_or(Ingested::Later)).collect())
     }
 
     /// Seals everything that waits in the spool, and the counted losses.

@@ -9,8 +9,11 @@
 /// Bytes of an answer without its reason.
 pub const ANSWER_HEAD_BYTES: usize = 11;
 
-/// 1 KiB: a reason is shown to a model or a person; a status has about 300 bytes.
+/// 1 KiB: a reason is shown to a model or a person.
 pub const REASON_BYTES_MAX: usize = 1024;
+
+/// 48 KiB: a state has about 300 bytes, the fates of 256 events of about 110 bytes have 28 KiB.
+pub const STATUS_BYTES_MAX: usize = 48 * 1024;
 
 /// What became of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub enum Answer {
     Discarded,
     /// The action must not go on, for this reason.
     Block(String),
-    /// How the recorder is: one JSON object.
+    /// What was asked for, as JSON: how the recorder is, or what became of each event.
     Status(String),
 }
 
@@ -35,7 +38,7 @@ impl Answer {
             Self::Retry => (b'R', 0, ""),
             Self::Discarded => (b'D', 0, ""),
             Self::Block(reason) => (b'B', 0, &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]),
-            Self::Status(json) => (b'S', 0, &json[..json.floor_char_boundary(REASON_BYTES_MAX)]),
+            Self::Status(json) => (b'S', 0, &json[..json.floor_char_boundary(STATUS_BYTES_MAX)]),
         };
         let mut out = vec![word];
         out.extend_from_slice(&seq.to_be_bytes());
@@ -46,7 +49,7 @@ impl Answer {
 
     /// Returns how many bytes of reason follow an answer's head.
     pub fn reason_bytes(head: &[u8; ANSWER_HEAD_BYTES]) -> usize {
-        usize::from(u16::from_be_bytes([head[9], head[10]])).min(REASON_BYTES_MAX)
+        usize::from(u16::from_be_bytes([head[9], head[10]])).min(if head[0] == b'S' { STATUS_BYTES_MAX } else { REASON_BYTES_MAX })
     }
 
     /// Reads an answer; anything that is none means "try later".

@@ -3,7 +3,7 @@
 //! ```text
 //!   0  4  "STH1"               magic and version
 //!   4  2  header bytes         whole header; what a reader does not know it skips
-//!   6  1  kind                 1 hook, 2 record, 3 status
+//!   6  1  kind                 1 hook, 2 record, 3 status, 4 events
 //!   7  1  zero
 //!   8 16  delivery id          UUIDv7
 //!  24  8  received             nanoseconds since 1970
@@ -73,6 +73,8 @@ pub enum Kind {
     Record,
     /// A question how the recorder is; no body. Answered only to the trail's owner.
     Status,
+    /// Events that another process made, as a JSON list of envelopes with their slots; answered with the fate of each.
+    Events,
 }
 
 /// One delivery without its body.
@@ -144,6 +146,7 @@ impl Frame {
             Kind::Hook => 1,
             Kind::Record => 2,
             Kind::Status => 3,
+            Kind::Events => 4,
         });
         out.push(0);
         out.extend_from_slice(&self.delivery.0);
@@ -166,6 +169,7 @@ impl Frame {
             1 => Kind::Hook,
             2 => Kind::Record,
             3 => Kind::Status,
+            4 => Kind::Events,
             other => return Err(FrameError::Kind(other)),
         };
         let body = u32_at(head, 52);

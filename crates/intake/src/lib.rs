@@ -13,7 +13,7 @@ mod frame;
 mod gaps;
 mod record;
 
-pub use answer::{ANSWER_HEAD_BYTES, Answer, REASON_BYTES_MAX};
+pub use answer::{ANSWER_HEAD_BYTES, Answer, REASON_BYTES_MAX, STATUS_BYTES_MAX};
 pub use class::{Class, hook_event_name};
 pub use conf::{FailMode, HookConf};
 pub use frame::{CLIENT_BYTES_MAX, Delivery, Frame, FrameError, HEADER_BYTES, HEADER_BYTES_MAX, Kind, header_length};

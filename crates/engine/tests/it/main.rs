@@ -4,6 +4,7 @@
 mod clients;
 mod crash;
 mod daemon;
+mod handover;
 mod ingest;
 mod kit;
 mod settings;
