@@ -21,6 +21,7 @@ mod hash;
 mod hook;
 mod intake;
 mod measure;
+pub mod otel;
 mod outcome;
 mod parse;
 mod path;

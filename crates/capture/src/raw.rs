@@ -37,7 +37,7 @@ pub(crate) fn unparsed(bytes: &[u8], error: &ParseError, intake: &Intake, redact
 
 /// Puts the first [`RAW_BYTES_MAX`] bytes into the raw slot, with the size and, where it gives nothing away, the hash of all that arrived;
 /// returns them as text.
-fn keep_bytes(draft: &mut Draft, bytes: &[u8], input_bytes: Option<u64>, redactor: &Redactor) -> Redacted<String> {
+pub(crate) fn keep_bytes(draft: &mut Draft, bytes: &[u8], input_bytes: Option<u64>, redactor: &Redactor) -> Redacted<String> {
     let head = &bytes[..bytes.len().min(RAW_BYTES_MAX)];
     // A secret across the cut shows only together with what follows it.
     let lossy = String::from_utf8_lossy(&bytes[..bytes.len().min(RAW_BYTES_MAX + BORDER_BYTES)]);

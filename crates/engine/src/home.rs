@@ -151,6 +151,17 @@ impl Home {
         self.publish("hook.conf", conf.text().as_bytes())
     }
 
+    /// Returns a secret key, made from that of the spool, under which ids of events follow from what a witness says: what is told twice gets the same
+    /// id, and nobody without the key can test a guess of what was erased.
+    pub fn id_key(&self) -> Result<[u8; 32], HomeError> {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        context.update(b"sealtrail/ids\0");
+        context.update(&self.spool_key()?.to_bytes());
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        Ok(key)
+    }
+
     /// Returns the key that opens the spool's boxes.
     pub(crate) fn spool_key(&self) -> Result<SecretKey, HomeError> {
         let path = self.keys().join("spool.key");
