@@ -140,7 +140,8 @@ pub(crate) fn is_rejection(error: &str) -> bool {
     refusal(error).is_some_and(|(_, reason)| reason == "user_rejected")
 }
 
-fn refusal(text: &str) -> Option<(Outcome, &'static str)> {
+/// Tells which refusal of the client a text is, if it is one.
+pub(crate) fn refusal(text: &str) -> Option<(Outcome, &'static str)> {
     let head: String = text.chars().take(REFUSAL_CHARS_MAX).collect();
     let found = REFUSALS.iter().find(|(begin, holds, ..)| head.starts_with(begin) && head.contains(holds));
     found.map(|(_, _, outcome, reason)| (*outcome, *reason))

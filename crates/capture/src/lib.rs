@@ -17,6 +17,7 @@ mod close;
 pub mod command;
 mod cut;
 mod draft;
+pub mod gateway;
 mod hash;
 mod hook;
 mod intake;
