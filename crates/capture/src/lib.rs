@@ -20,6 +20,7 @@ mod draft;
 pub mod gateway;
 mod hash;
 mod hook;
+pub mod import;
 mod intake;
 mod measure;
 pub mod otel;
@@ -35,6 +36,7 @@ pub mod settings;
 mod step;
 mod table;
 mod tools;
+pub mod transcript;
 mod views;
 
 pub use close::Close;

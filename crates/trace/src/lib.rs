@@ -11,3 +11,4 @@ pub mod chain;
 pub mod field;
 pub mod permission;
 pub mod story;
+pub mod usage;

@@ -1,6 +1,6 @@
 //! The story of one session: its events joined into actions, agents and turns. Pure: events in, a story out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -19,6 +19,33 @@ pub struct Action {
     pub outcome: Option<Value>,
     /// The single event, when it is no call.
     pub event: Option<Value>,
+    /// How near to the call the witness of each part was: 0 is a hook.
+    pub(crate) ranks: Ranks,
+}
+
+/// Ranks of the witnesses of intent, verdicts and outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ranks {
+    intent: usize,
+    verdicts: usize,
+    outcome: usize,
+}
+
+/// Witnesses that may tell the same call, the nearest first. Hooks, and what the recorder concludes from them, come before all others.
+const WITNESSES: &[&str] = &["hook", "recorder", "transcript", "mcp", "gateway", "otel", "api"];
+
+fn rank(view: &Value) -> usize {
+    let witness = text(view, "witness");
+    // A view without a witness is of a trail that had only hooks.
+    WITNESSES
+        .iter()
+        .position(|name| *name == witness)
+        .map_or(if witness.is_empty() { 0 } else { WITNESSES.len() }, |at| at.saturating_sub(1))
+}
+
+/// Tells whether an event only shows from another side what hooks show: the client's own records, its telemetry, its traffic.
+fn is_second_view(view: &Value) -> bool {
+    matches!(text(view, "witness").as_str(), "transcript" | "otel" | "gateway")
 }
 
 /// A subagent.
@@ -60,12 +87,7 @@ impl Story {
             self.actions.push(Action { call, ..Action::default() });
             self.actions.len() - 1
         });
-        let action = &mut self.actions[at];
-        match phase.as_str() {
-            "intent" => action.intent = action.intent.take().or(Some(view)),
-            "verdict" => action.verdicts.push(view),
-            _ => action.outcome = action.outcome.take().or(Some(view)),
-        }
+        self.actions[at].tell(&phase, view);
     }
 
     fn learn_agents(&mut self, view: &Value) {
@@ -116,6 +138,21 @@ impl Story {
 }
 
 impl Action {
+    /// Takes in what one witness tells of the call. Of several the nearest counts, so that a call has one intent and one outcome, whoever saw it.
+    fn tell(&mut self, phase: &str, view: Value) {
+        let rank = rank(&view);
+        let ranks = &mut self.ranks;
+        match phase {
+            "intent" if self.intent.is_none() || rank < ranks.intent => (self.intent, ranks.intent) = (Some(view), rank),
+            "intent" => {}
+            "verdict" if rank < ranks.verdicts || self.verdicts.is_empty() => (self.verdicts, ranks.verdicts) = (vec![view], rank),
+            "verdict" if rank == ranks.verdicts => self.verdicts.push(view),
+            "verdict" => {}
+            _ if self.outcome.is_none() || rank < ranks.outcome => (self.outcome, ranks.outcome) = (Some(view), rank),
+            _ => {}
+        }
+    }
+
     /// Returns every event of the action, in the order intent, verdicts, outcome.
     pub fn events(&self) -> impl Iterator<Item = &Value> {
         self.event.iter().chain(&self.intent).chain(&self.verdicts).chain(&self.outcome)
@@ -165,7 +202,7 @@ impl Action {
     /// Tells whether it belongs on a timeline without `-v`.
     pub fn is_told(&self) -> bool {
         let Some(event) = &self.event else { return true };
-        text(event, "severity") != "debug" && text(event, "event_type") != "tool.batch"
+        text(event, "severity") != "debug" && text(event, "event_type") != "tool.batch" && !is_second_view(event)
     }
 
     /// Returns the line of the timeline.
@@ -196,12 +233,11 @@ impl Action {
     }
 }
 
-/// Counts tool calls and how many ended in a way that somebody saw.
+/// Counts tool calls and how many ended in a way that somebody saw. A call that several witnesses tell is one.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
-    open: BTreeSet<String>,
-    ended: u64,
-    unknown: u64,
+    /// By id: how near the witness of its end was, and whether that end is known; nothing while no end was told.
+    ends: BTreeMap<String, Option<(usize, bool)>>,
 }
 
 impl Calls {
@@ -211,12 +247,14 @@ impl Calls {
         match text(view, "phase").as_str() {
             _ if call.is_empty() => {}
             "intent" => {
-                self.open.insert(call);
+                self.ends.entry(call).or_default();
             }
             "outcome" => {
-                self.open.remove(&call);
-                self.ended += 1;
-                self.unknown += u64::from(text(view, "outcome") == "unknown");
+                let rank = rank(view);
+                let end = self.ends.entry(call).or_default();
+                if end.is_none_or(|(known, _)| rank < known) {
+                    *end = Some((rank, text(view, "outcome") != "unknown"));
+                }
             }
             _ => {}
         }
@@ -224,11 +262,55 @@ impl Calls {
 
     /// Returns how many calls there were.
     pub fn total(&self) -> u64 {
-        self.ended + self.open.len() as u64
+        self.ends.len() as u64
     }
 
     /// Returns how many calls have no end that somebody saw, running ones among them.
     pub fn unknown(&self) -> u64 {
-        self.unknown + self.open.len() as u64
+        self.ends.values().filter(|end| !end.is_some_and(|(_, known)| known)).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(witness: &str, phase: &str, outcome: &str) -> Value {
+        json!({"witness": witness, "phase": phase, "outcome": outcome, "tool_use_id": "t", "event_type": "tool.call", "audit_id": format!("{witness}-{phase}")})
+    }
+
+    /// Protects counts and timelines from seeing double: a call that hooks and a transcript tell is one, in any order, and the hooks' word counts.
+    #[test]
+    fn a_call_is_one_whoever_tells_it() {
+        let events = [
+            told("transcript", "intent", ""),
+            told("hook", "intent", ""),
+            told("otel", "verdict", ""),
+            told("hook", "verdict", ""),
+            told("transcript", "outcome", "success"),
+            told("hook", "outcome", "failure"),
+            told("gateway", "outcome", "success"),
+        ];
+        for turn in 0..events.len() {
+            let (mut story, mut calls) = (Story::default(), Calls::default());
+            let mut events = events.clone();
+            events.rotate_left(turn);
+            events.iter().for_each(|event| calls.add(event));
+            events.into_iter().for_each(|event| story.add(event));
+            assert_eq!((calls.total(), calls.unknown(), story.actions.len()), (1, 0, 1));
+            let ids: Vec<String> = story.actions[0].events().map(|event| text(event, "audit_id")).collect();
+            assert_eq!(ids, ["hook-intent", "hook-verdict", "hook-outcome"]);
+        }
+    }
+
+    /// Protects sessions that only a transcript tells: its calls are shown, with their ends.
+    #[test]
+    fn a_transcript_alone_tells_a_call() {
+        let (mut story, mut calls) = (Story::default(), Calls::default());
+        for event in [told("transcript", "intent", ""), told("transcript", "outcome", "denied")] {
+            calls.add(&event);
+            story.add(event);
+        }
+        assert_eq!((story.actions[0].outcome_word().as_str(), calls.total(), calls.unknown()), ("denied", 1, 0));
     }
 }

@@ -20,3 +20,4 @@ mod redact_corpus;
 mod redact_environment;
 mod redact_plant;
 mod redact_text;
+mod transcripts;
