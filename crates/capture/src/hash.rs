@@ -21,6 +21,14 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }
 
+/// Reads 64 hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Option<Hash> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    bytes?.try_into().ok()
+}
+
 /// Returns the fingerprint of a value; the order of members does not count.
 pub(crate) fn of_value(value: &Value) -> Hash {
     let mut context = Context::new(&SHA256);

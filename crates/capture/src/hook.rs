@@ -7,7 +7,7 @@ use crate::draft::{Draft, token, word};
 use crate::intake::Intake;
 use crate::measure::measure;
 use crate::sessions::Sessions;
-use crate::{agents, batch, calls, canary, close, outcome, parse, place, raw, redacted, settings, step, table};
+use crate::{agents, batch, calls, canary, close, outcome, parse, place, provenance, raw, redacted, settings, step, table};
 
 /// What one hook became: the event of the hook itself first, under the id of the delivery.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +121,7 @@ fn drafts_of(members: Map<String, Value>, intake: &Intake, sessions: &Sessions, 
         more.push(change);
     }
     more.extend(settings::tell(&mut draft, &mut work));
+    more.extend(provenance::tell(&mut draft, &mut work));
     more.insert(0, draft);
     more
 }

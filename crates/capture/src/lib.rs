@@ -28,6 +28,7 @@ mod outcome;
 mod parse;
 mod path;
 mod place;
+pub mod provenance;
 mod raw;
 pub mod redact;
 mod redacted;

@@ -10,6 +10,7 @@ use sealtrail_event::{AuditId, Token};
 use serde_json::Value;
 
 use crate::hash::Hash;
+use crate::provenance::{PathKey, Provenance, Seen};
 use crate::redact::Redactor;
 use crate::settings::Rules;
 use crate::step::{self, Deed, Step, Who};
@@ -35,6 +36,9 @@ const SETTINGS_MAX: usize = 64;
 
 /// 8 MiB of rules in all sessions; of further files only that they changed is told, not what was granted by that.
 const RULES_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Files of instructions known in all sessions: about 80 bytes each, so 2.6 MB; further ones are told again each time they are looked at.
+const INSTRUCTIONS_MAX: usize = 32_768;
 
 /// Names of unknown hooks and members remembered, over all client versions; with more, no further change is told.
 const SEEN_MAX: usize = 1024;
@@ -85,6 +89,8 @@ pub(crate) struct Session {
     pub(crate) agents: BTreeMap<Token, Agent>,
     /// By path.
     pub(crate) settings: BTreeMap<String, Found>,
+    /// By path: the files of instructions that the session was told of.
+    pub(crate) instructions: BTreeMap<PathKey, Seen>,
     /// The project folder whose settings hold.
     folder: Option<String>,
 }
@@ -94,6 +100,7 @@ pub(crate) struct Session {
 struct Fit {
     agents: bool,
     rules: bool,
+    instructions: bool,
 }
 
 /// A call that had to be forgotten before its end was seen.
@@ -129,13 +136,20 @@ pub struct Sessions {
     agents: usize,
     /// Bytes of rules.
     rules: usize,
+    instructions: usize,
+    /// What is known of instructions beyond one session.
+    pub(crate) provenance: Provenance,
     seen: BTreeSet<(String, String)>,
 }
 
 impl PartialEq for Sessions {
     /// Compares what is known of sessions and clients; how it is redacted is no part of it.
     fn eq(&self, other: &Self) -> bool {
-        self.sessions == other.sessions && self.calls == other.calls && self.agents == other.agents && self.seen == other.seen
+        self.sessions == other.sessions
+            && self.calls == other.calls
+            && self.agents == other.agents
+            && self.seen == other.seen
+            && self.provenance == other.provenance
     }
 }
 
@@ -154,7 +168,17 @@ impl Sessions {
 
     /// Makes an empty state that redacts with `redactor`.
     pub fn with_redactor(redactor: Arc<Redactor>) -> Self {
-        Self { redactor, sessions: BTreeMap::new(), clock: 0, calls: 0, agents: 0, rules: 0, seen: BTreeSet::new() }
+        Self {
+            redactor,
+            sessions: BTreeMap::new(),
+            clock: 0,
+            calls: 0,
+            agents: 0,
+            rules: 0,
+            instructions: 0,
+            provenance: Provenance::default(),
+            seen: BTreeSet::new(),
+        }
     }
 
     /// Takes a stored event into account, so that calls which were open when the recorder stopped are still open.
@@ -205,6 +229,9 @@ impl Sessions {
             return Vec::new();
         }
         let Some(id) = step.session else { return Vec::new() };
+        if let Deed::Instructed { path, seen, text } = &step.deed {
+            self.provenance.note(*path, seen.content, text.clone());
+        }
         let mut lost = self.make_room_for_session(&id);
         self.clock += 1;
         let session = self.sessions.entry(id.clone()).or_default();
@@ -213,11 +240,17 @@ impl Sessions {
             session.who = who;
         }
         let (calls, agents, rules) = (session.calls.len(), session.agents.len(), session.rules_bytes());
-        let fit = Fit { agents: self.agents < AGENTS_MAX, rules: self.rules < RULES_BYTES_MAX };
+        let instructions = session.instructions.len();
+        let fit = Fit {
+            agents: self.agents < AGENTS_MAX,
+            rules: self.rules < RULES_BYTES_MAX,
+            instructions: self.instructions < INSTRUCTIONS_MAX,
+        };
         session.apply(step.id, step.deed, self.clock, fit);
         let crowded = session.calls.len() > CALLS_PER_SESSION_MAX;
         self.calls += session.calls.len() - calls;
         self.agents += session.agents.len() - agents;
+        self.instructions += session.instructions.len() - instructions;
         self.rules = (self.rules + session.rules_bytes()).saturating_sub(rules);
         lost.extend(self.make_room_for_call(crowded.then_some(id)));
         lost
@@ -231,6 +264,7 @@ impl Sessions {
         let Some((id, session)) = oldest.and_then(|id| self.sessions.remove_entry(&id)) else { return Vec::new() };
         self.calls -= session.calls.len();
         self.agents -= session.agents.len();
+        self.instructions -= session.instructions.len();
         self.rules = self.rules.saturating_sub(session.rules_bytes());
         session.open().map(|call| Lost { session: id.clone(), who: session.who.clone(), call: call.clone() }).collect()
     }
@@ -299,6 +333,11 @@ impl Session {
                 self.folder = folder.or(self.folder.take());
                 if self.settings.len() < SETTINGS_MAX || self.settings.contains_key(&path) {
                     self.settings.insert(path, Found { fingerprint, rules: rules.filter(|_| fit.rules) });
+                }
+            }
+            Deed::Instructed { path, seen, .. } => {
+                if fit.instructions || self.instructions.contains_key(&path) {
+                    self.instructions.insert(path, seen);
                 }
             }
             Deed::Seen { .. } | Deed::Touched => {}

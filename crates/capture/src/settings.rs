@@ -12,6 +12,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use crate::parse;
+use crate::provenance::InstructionFile;
 
 /// 1 MiB: a settings file of some 10,000 rules; the client's own has a few kilobytes.
 pub const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
@@ -26,7 +27,7 @@ const PATH_BYTES_MAX: usize = 4096;
 pub(crate) const SNAPSHOT: &str = "auth.permission_snapshot";
 
 /// Whose settings a file holds, the strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The organisation's, which nobody else can loosen.
     Managed,
@@ -54,9 +55,10 @@ impl Scope {
 }
 
 /// Why the files were looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Why {
     /// A session began.
+    #[default]
     SessionStart,
     /// The client said that its configuration changed.
     ConfigChange,
@@ -66,16 +68,19 @@ pub enum Why {
     NewFolder,
     /// A file is not the one that was read before.
     Changed,
+    /// The client said that it loaded instructions.
+    InstructionsLoaded,
 }
 
 impl Why {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::SessionStart => "session_start",
             Self::ConfigChange => "config_change",
             Self::FirstSeen => "first_seen",
             Self::NewFolder => "new_folder",
             Self::Changed => "changed_on_disk",
+            Self::InstructionsLoaded => "instructions_loaded",
         }
     }
 }
@@ -96,7 +101,7 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",
             Self::NotAFile => "not_a_file",
@@ -129,8 +134,8 @@ pub struct SettingsFile {
     pub found: Found,
 }
 
-/// The settings files as the engine found them for one hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The settings files, and those of instructions, as the engine found them for one hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// Why they were looked at.
     pub why: Why,
@@ -138,8 +143,12 @@ pub struct Look {
     pub read_unix_ns: u64,
     /// The folder that counts as the session's project; for [`Why::NewFolder`] the new one.
     pub folder: Option<String>,
-    /// The files.
+    /// The settings files.
     pub files: Vec<SettingsFile>,
+    /// The files of instructions.
+    pub instructions: Vec<InstructionFile>,
+    /// How many more files of instructions there are than were looked at.
+    pub instructions_left_out: u64,
 }
 
 /// What a hook says, as far as it decides whether and where to look; slices of the bytes, found without understanding them.

@@ -1,10 +1,13 @@
 //! What one event changes in the pairing state; read from an event being made and from a stored one by the same rules.
 
+use std::sync::Arc;
+
 use sealtrail_event::{AuditId, Token};
 use serde_json::Value;
 
 use crate::draft::{Draft, token};
 use crate::hash::{self, Hash};
+use crate::provenance::{self, PathKey, Seen};
 use crate::settings::{self, Rules};
 use crate::views::{self, Expect};
 
@@ -90,16 +93,18 @@ pub(crate) enum Deed {
     SessionStarted,
     SessionEnded,
     Found { path: String, folder: Option<String>, fingerprint: Hash, rules: Option<Rules> },
+    Instructed { path: PathKey, seen: Seen, text: Option<Arc<str>> },
     Seen { version: String, names: Vec<String> },
     Touched,
 }
 
 /// Returns what an event changes; nothing for events of other witnesses and for repeated ones.
 pub(crate) fn of(event: &dyn Look) -> Option<Step> {
-    let settings = event.word("event_type") == Some(settings::SNAPSHOT);
+    let kind = event.word("event_type")?;
+    let file = kind == settings::SNAPSHOT || provenance::is_told(kind);
     match event.word("witness") {
-        Some("hook" | "recorder") if !settings => {}
-        Some("fs") if settings => {}
+        Some("hook" | "recorder") if !file => {}
+        Some("fs") if file => {}
         _ => return None,
     }
     let id = AuditId::parse(event.word("audit_id")?).ok()?;
@@ -122,6 +127,10 @@ fn deed_of(event: &dyn Look) -> Option<Deed> {
     }
     if kind == settings::SNAPSHOT {
         return found(event);
+    }
+    if provenance::is_told(kind) {
+        let (path, seen, text) = provenance::found_in(event)?;
+        return Some(Deed::Instructed { path, seen, text: text.map(Arc::from) });
     }
     let reason = event.word("reason");
     match (event.word("phase"), call_of(event)) {

@@ -1,5 +1,6 @@
 //! Files beside a hook: read at once, because the client may delete them, and only if they belong to the sender.
 
+mod instructions;
 mod settings;
 
 use std::io::Read;

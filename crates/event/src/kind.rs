@@ -164,7 +164,7 @@ vocabulary! {
 pub fn domain_of(event_type: &str) -> Domain {
     match event_type.split('.').next().unwrap_or("") {
         "auth" => Domain::Auth,
-        "agent" | "session" | "skill" => Domain::Agent,
+        "agent" | "instructions" | "session" | "skill" => Domain::Agent,
         "data" | "infra" | "mcp" => Domain::Data,
         "workflow" | "tool" | "task" | "model" | "prompt" => Domain::Workflow,
         _ => Domain::System,

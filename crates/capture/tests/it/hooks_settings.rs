@@ -21,7 +21,14 @@ impl Bench {
 
     fn feed(&mut self, event: &str, why: Why, files: &[(Scope, &str, Found)]) -> Vec<Value> {
         let files = files.iter().map(|(scope, path, found)| SettingsFile { scope: *scope, path: (*path).to_owned(), found: found.clone() });
-        let look = Look { why, read_unix_ns: 1_795_229_029_500_000_000, folder: Some("/p".to_owned()), files: files.collect() };
+        let look = Look {
+            why,
+            read_unix_ns: 1_795_229_029_500_000_000,
+            folder: Some("/p".to_owned()),
+            files: files.collect(),
+            instructions: Vec::new(),
+            instructions_left_out: 0,
+        };
         self.ids += 1;
         let mut intake = Intake::new(AuditId::parse(&format!("d{}", self.ids)).unwrap(), 1_795_229_029_000_000_000, 1000);
         intake.settings = Some(look);

@@ -5,6 +5,7 @@ mod command_any;
 mod command_golden;
 mod command_hooks;
 mod hooks_fixtures;
+mod hooks_instructions;
 mod hooks_odd;
 mod hooks_page;
 mod hooks_pairing;

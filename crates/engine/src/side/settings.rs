@@ -15,6 +15,7 @@ use sealtrail_capture::settings::{
     Found, Look, Mark, Places, SETTINGS_BYTES_MAX, Scope, SettingsFile, TRUST_BYTES_MAX, Unreadable, Why, mark, places,
 };
 
+use super::instructions::Entries;
 use crate::clock::unix_ns;
 
 /// Where an organisation puts the client's settings on Linux; drop-ins stand beside it.
@@ -33,30 +34,31 @@ const FOLDERS_MAX: usize = 64;
 const LEVELS_MAX: usize = 64;
 
 /// What a file was like when it was read; nothing when it was not there.
-type Stamp = Option<(u64, u64, u64, i64, i64)>;
+pub(super) type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// What is known of one session's files between two hooks.
-struct Watched {
+pub(super) struct Watched {
     touched: u64,
     /// The project folder whose settings hold.
-    folder: Option<String>,
+    pub(super) folder: Option<String>,
     /// Hashes of the folders that were looked into.
     folders: Vec<u64>,
-    config: Option<String>,
+    pub(super) config: Option<String>,
     stamps: Arc<Vec<(String, Stamp)>>,
+    pub(super) instructions: Arc<Entries>,
 }
 
 #[derive(Default)]
-struct State {
-    sessions: HashMap<u64, Watched>,
+pub(super) struct State {
+    pub(super) sessions: HashMap<u64, Watched>,
     clock: u64,
 }
 
-/// Watches over the settings files of the sessions.
+/// Watches over the files of the sessions: settings and instructions.
 pub(crate) struct Watch {
-    own_uid: u32,
+    pub(super) own_uid: u32,
     managed: String,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What to look at.
@@ -74,13 +76,18 @@ impl Watch {
         Self { own_uid, managed: MANAGED.to_owned(), state: Mutex::default() }
     }
 
-    /// Looks at the settings files of the session that the hook `body` belongs to, if there is a reason to.
+    /// Looks at the settings and the instructions of the session that the hook `body` belongs to, if there is a reason to.
     ///
     /// `known` tells the project folder of a session that was known before this process began.
     pub(crate) fn look(&self, body: &[u8], uid: u32, known: impl FnOnce(&str) -> Option<String>) -> Option<Look> {
         let mark = mark(body)?;
-        let (session, cwd) = (hash_of(&(uid, mark.session)), hash_of(mark.cwd));
-        match self.todo(&mark, session, cwd) {
+        let session = hash_of(&(uid, mark.session));
+        let look = self.settings(&mark, body, uid, session, known);
+        self.with_instructions(&mark, body, uid, session, look)
+    }
+
+    fn settings(&self, mark: &Mark<'_>, body: &[u8], uid: u32, session: u64, known: impl FnOnce(&str) -> Option<String>) -> Option<Look> {
+        match self.todo(mark, session, hash_of(mark.cwd)) {
             Todo::All(why, folder) => {
                 let places = places(body)?;
                 let folder = folder.or_else(|| (why == Why::FirstSeen).then(|| known(&places.session)).flatten());
@@ -92,7 +99,13 @@ impl Watch {
                 let wanted = project_places(&folder, config.as_deref());
                 let mut files: Vec<SettingsFile> = wanted.into_iter().map(|(scope, path)| self.file(scope, path, uid)).collect();
                 files.retain(|file| file.found != Found::Missing);
-                (!files.is_empty()).then(|| Look { why: Why::NewFolder, read_unix_ns: unix_ns(), folder: Some(folder), files })
+                (!files.is_empty()).then(|| Look {
+                    why: Why::NewFolder,
+                    read_unix_ns: unix_ns(),
+                    folder: Some(folder),
+                    files,
+                    ..Look::default()
+                })
             }
             Todo::Changed { folder, config, stamps } => {
                 let changed = stamps.iter().any(|(path, stamp)| stamp_of(path) != *stamp);
@@ -134,7 +147,7 @@ impl Watch {
         let mut files: Vec<SettingsFile> = wanted.into_iter().map(|(scope, path)| self.file(scope, path, uid)).collect();
         files.extend(config.as_deref().map(|config| self.trust(config, uid)));
         self.keep(session, folder.clone(), config, stamps);
-        Look { why, read_unix_ns, folder, files }
+        Look { why, read_unix_ns, folder, files, ..Look::default() }
     }
 
     fn keep(&self, session: u64, folder: Option<String>, config: Option<String>, stamps: Vec<(String, Stamp)>) {
@@ -146,7 +159,8 @@ impl Watch {
         }
         let own = folder.as_deref().map(|folder| hash_of(folder.as_bytes()));
         let folders = state.sessions.get(&session).map(|before| before.folders.clone()).unwrap_or_else(|| own.into_iter().collect());
-        state.sessions.insert(session, Watched { touched, folder, folders, config, stamps: Arc::new(stamps) });
+        let instructions = state.sessions.get(&session).map(|before| Arc::clone(&before.instructions)).unwrap_or_default();
+        state.sessions.insert(session, Watched { touched, folder, folders, config, stamps: Arc::new(stamps), instructions });
     }
 
     fn managed_places(&self) -> Vec<(Scope, String)> {
@@ -195,7 +209,7 @@ fn project_places(folder: &str, config: Option<&str>) -> Vec<(Scope, String)> {
 }
 
 /// Reads a whole file; of `only`, the one user whose own files are taken, and no link then.
-fn read(path: &Path, bytes_max: u64, only: Option<u32>) -> Found {
+pub(super) fn read(path: &Path, bytes_max: u64, only: Option<u32>) -> Found {
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     if only.is_some() {
         flags |= OFlags::NOFOLLOW;
@@ -221,7 +235,7 @@ fn read(path: &Path, bytes_max: u64, only: Option<u32>) -> Found {
     }
 }
 
-fn stamp_of(path: &str) -> Stamp {
+pub(super) fn stamp_of(path: &str) -> Stamp {
     let about = std::fs::metadata(path).ok()?;
     Some((
         about.dev(),
@@ -233,7 +247,7 @@ fn stamp_of(path: &str) -> Stamp {
 }
 
 /// Returns the root of the repository that `folder` is in; for a worktree, that of the main checkout.
-fn repository(folder: &str) -> Option<String> {
+pub(super) fn repository(folder: &str) -> Option<String> {
     let root = Path::new(folder).ancestors().take(LEVELS_MAX).find(|at| at.join(".git").symlink_metadata().is_ok())?;
     let entry = root.join(".git");
     if entry.is_file()

@@ -6,6 +6,7 @@ mod crash;
 mod daemon;
 mod handover;
 mod ingest;
+mod instructions;
 mod kit;
 mod settings;
 mod trail;
