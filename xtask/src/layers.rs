@@ -18,6 +18,7 @@ const LAYERS: &[(&str, Option<u8>)] = &[
     ("sealtrail-config", Some(4)),
     ("sealtrail-trace", Some(4)),
     ("sealtrail-engine", Some(5)),
+    ("sealtrail-gateway", Some(6)),
     ("sealtrail-server", Some(6)),
     ("sealtrail-cli", Some(7)),
     ("sealtrail-hook", Some(7)),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::compliance::Compliance;
 use crate::destination::Destination;
+use crate::gateway::Gateway;
 use crate::retention::{Retention, Rotation};
 
 /// Configuration of an audit trail (`audit.yaml`).
@@ -46,6 +47,8 @@ pub struct Audit {
     pub capture: Capture,
     /// The query API of the daemon.
     pub api: Api,
+    /// The gateway between clients and the model's API.
+    pub gateway: Gateway,
 }
 
 impl Default for Audit {
@@ -61,6 +64,7 @@ impl Default for Audit {
             fail_mode: FailModes::default(),
             capture: Capture::default(),
             api: Api::default(),
+            gateway: Gateway::default(),
         }
     }
 }

@@ -54,6 +54,9 @@ pub(crate) fn meaning(walk: &mut Walk<'_>, root: &Node) {
     if let Some((_, _, api)) = audit.member("api") {
         listen(walk, api);
     }
+    if let Some((_, _, gateway)) = audit.member("gateway") {
+        crate::gateway::meaning(walk, gateway);
+    }
     hipaa(walk, root);
 }
 

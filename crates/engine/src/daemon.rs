@@ -134,6 +134,11 @@ impl Daemon {
 
     /// Runs until SIGTERM or SIGINT, or until the ledger cannot go on; SIGHUP reads the configuration again.
     pub fn run(self) -> Result<Summary, DaemonError> {
+        self.run_then(|| ())
+    }
+
+    /// As [`Daemon::run`]; `first` ends those parts of the process that still want to seal something, before the daemon stops.
+    pub fn run_then(self, first: impl FnOnce()) -> Result<Summary, DaemonError> {
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(DaemonError::Thread)?;
         let handle = signals.handle();
         let own = Arc::clone(&self.shared);
@@ -147,6 +152,7 @@ impl Daemon {
             }
             self.reload();
         }
+        first();
         let summary = self.stop();
         watching.join().map_err(|_| DaemonError::Panicked)?;
         summary

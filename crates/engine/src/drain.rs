@@ -189,7 +189,7 @@ fn id_in(envelope: &[u8]) -> Option<AuditId> {
 pub(crate) fn gap_of(cause: &str, by: Vec<(&str, u64)>, since_unix_ns: u64, until_unix_ns: u64) -> Gap {
     let word = |text: &str| Token::parse(text).unwrap_or_else(|_| Token::parse("unknown").expect("a plain word"));
     Gap {
-        witness: Witness::Hook,
+        witness: if cause.starts_with("gateway") { Witness::Gateway } else { Witness::Hook },
         lost: (!by.is_empty()).then(|| by.iter().map(|(_, count)| count).sum()),
         by: by.into_iter().map(|(class, count)| (word(class), count)).collect(),
         since: time_token(since_unix_ns),

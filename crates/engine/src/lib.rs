@@ -39,7 +39,7 @@ pub use client::{ClientError, DaemonStatus, note, status};
 pub use daemon::{Daemon, DaemonError, DaemonOptions, Summary};
 pub use drain::Drained;
 pub use finder::Finder;
-pub use gaps::gaps;
+pub use gaps::{count_loss, gaps};
 pub use handle::Handle;
 pub use handover::{HANDOVER_EVENTS_MAX, HandOverError, hand_over, seal_events};
 pub use home::{CreateHome, Home, HomeError};

@@ -1,0 +1,176 @@
+//! The record of calls: what they share, and what happens to events that cannot be sealed at once.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sealtrail_capture::gateway::{Scribe, State};
+use sealtrail_engine::Ingested;
+use sealtrail_event::{AuditId, Event};
+use tokio::sync::oneshot;
+
+use crate::budget::Budgets;
+use crate::seal::Seal;
+
+/// 4,096 events wait for a ledger that is full for a while; further ones are counted as lost.
+const WAITING_MAX: usize = 4_096;
+
+/// 32 MiB of slots among them.
+const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// 1,024 events in one go; the daemon takes four times as many.
+const AT_ONCE: usize = 1_024;
+
+/// 30 s, as the daemon's own patience with the disk.
+const SEAL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What all calls share.
+pub(crate) struct Desk {
+    pub(crate) scribe: Scribe,
+    seal: Arc<dyn Seal>,
+    state: Mutex<State>,
+    budgets: Mutex<Budgets>,
+    waiting: Arc<Mutex<Waiting>>,
+    stopping: AtomicBool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    bytes: usize,
+    lost: AtomicU64,
+}
+
+impl Desk {
+    pub(crate) fn new(scribe: Scribe, seal: Arc<dyn Seal>, state: State, budgets: Budgets) -> Self {
+        Self {
+            scribe,
+            seal,
+            state: Mutex::new(state),
+            budgets: Mutex::new(budgets),
+            waiting: Arc::default(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes what is remembered between calls. Whoever panicked in it left lists that are each still valid.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Seals events that must be sealed before something happens; tells whether the first of them is. The others are tried again if need be.
+    pub(crate) async fn seal_first(&self, events: Vec<Event>) -> bool {
+        let (tell, told) = oneshot::channel();
+        let (kept, waiting) = (events.clone(), Arc::clone(&self.waiting));
+        let done = move |fates: Vec<Ingested>| {
+            let sealed = fates.first().is_some_and(is_sealed);
+            // The results that came with it are facts of the past, whether it leaves or not; it itself is told by whoever lets it go on.
+            keep(&waiting, kept.into_iter().skip(1).collect(), fates.get(1..).unwrap_or_default());
+            // Nobody waits any more when the client left.
+            let _ = tell.send(sealed);
+        };
+        self.seal.submit(events, Box::new(done));
+        matches!(tokio::time::timeout(SEAL_PATIENCE, told).await, Ok(Ok(true)))
+    }
+
+    /// Seals events of something that happened already; what cannot be sealed now is tried again.
+    pub(crate) fn seal_later(&self, events: Vec<Event>) {
+        let (kept, waiting) = (events.clone(), Arc::clone(&self.waiting));
+        self.seal.submit(events, Box::new(move |fates| keep(&waiting, kept, &fates)));
+    }
+
+    /// Counts a call that left without its record.
+    pub(crate) async fn lose(&self, count: u64) {
+        let seal = Arc::clone(&self.seal);
+        // A panic in there has nobody to tell.
+        let _ = tokio::task::spawn_blocking(move || seal.lost(count)).await;
+    }
+
+    /// Tries again what waits, and counts what had no place to wait.
+    pub(crate) fn try_again(&self) {
+        let (events, lost) = {
+            let mut waiting = lock(&self.waiting);
+            let count = waiting.events.len().min(AT_ONCE);
+            let events: Vec<Event> = waiting.events.drain(..count).collect();
+            waiting.bytes -= events.iter().map(bytes_of).sum::<usize>();
+            (events, waiting.lost.swap(0, Ordering::Relaxed))
+        };
+        if !events.is_empty() {
+            self.seal_later(events);
+        }
+        if lost > 0 {
+            self.seal.lost(lost);
+        }
+    }
+
+    /// Ends: what still waits is tried once more, and counted if that fails.
+    pub(crate) fn close(&self) {
+        let rest: Vec<Event> = lock(&self.waiting).events.drain(..).collect();
+        for events in rest.chunks(AT_ONCE) {
+            let (tell, told) = std::sync::mpsc::channel();
+            let done = move |fates: Vec<Ingested>| {
+                // Who waited too long has counted all of them.
+                let _ = tell.send(fates.iter().filter(|fate| !is_sealed(fate)).count());
+            };
+            self.seal.submit(events.to_vec(), Box::new(done));
+            let lost = told.recv_timeout(SEAL_PATIENCE).unwrap_or(events.len());
+            lock(&self.waiting).lost.fetch_add(lost as u64, Ordering::Relaxed);
+        }
+        let lost = lock(&self.waiting).lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            self.seal.lost(lost);
+        }
+    }
+}
+
+fn is_sealed(fate: &Ingested) -> bool {
+    matches!(fate, Ingested::Sealed(_) | Ingested::Known { .. })
+}
+
+/// Keeps what may be sealed later; what never will be is lost.
+fn keep(waiting: &Mutex<Waiting>, events: Vec<Event>, fates: &[Ingested]) {
+    let mut waiting = lock(waiting);
+    for (n, event) in events.into_iter().enumerate() {
+        match fates.get(n) {
+            Some(Ingested::Sealed(_) | Ingested::Known { .. }) => {}
+            Some(Ingested::Later) | None if waiting.events.len() < WAITING_MAX && waiting.bytes + bytes_of(&event) < WAITING_BYTES_MAX => {
+                waiting.bytes += bytes_of(&event);
+                waiting.events.push_back(event);
+            }
+            _ => drop(waiting.lost.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}
+
+fn bytes_of(event: &Event) -> usize {
+    event.slots.iter().map(|slot| slot.json.len()).sum()
+}
+
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns nanoseconds since 1970.
+pub(crate) fn unix_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Makes a new id of now.
+pub(crate) fn new_id() -> AuditId {
+    let mut tail = [0; 10];
+    getrandom::fill(&mut tail).expect("the kernel has randomness once processes of users run");
+    AuditId::new(unix_ns() / 1_000_000, tail)
+}

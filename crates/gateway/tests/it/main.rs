@@ -1,0 +1,10 @@
+//! Tests of the gateway between a raw client and a scripted API, on real sockets of this machine.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod budgets;
+mod ends;
+mod kit;
+mod passes;
+mod records;
+mod resumes;
+mod seals;
