@@ -26,9 +26,18 @@ impl Draft {
         draft.envelope.recorded_at = Some(time_token(intake.received_unix_ns.saturating_add(late_ns)));
         draft.envelope.late_ms = intake.late_ms;
         draft.envelope.client_version = intake.client_version.as_deref().and_then(token);
-        let user = intake.user.clone().unwrap_or_else(|| format!("uid:{}", intake.uid));
-        draft.put(SlotName::Identity, "user_id", user.into());
-        draft.put(SlotName::Identity, "uid", intake.uid.into());
+        let unnamed = match &intake.sender {
+            None => format!("uid:{}", intake.uid),
+            Some(sender) => format!("key:{}", sender.key),
+        };
+        draft.put(SlotName::Identity, "user_id", intake.user.clone().unwrap_or(unnamed).into());
+        match &intake.sender {
+            None => draft.put(SlotName::Identity, "uid", intake.uid.into()),
+            Some(sender) => {
+                draft.envelope.application_id = sender.application_id.clone();
+                draft.slots.entry(SlotName::Identity).or_default().extend(sender.members());
+            }
+        }
         if let Some(host) = &intake.host {
             draft.put(SlotName::Identity, "host", host.as_str().into());
         }

@@ -5,6 +5,7 @@ use sealtrail_event::AuditId;
 use serde_json::Value;
 
 use crate::parse;
+use crate::sender::Sender;
 use crate::settings::Look;
 
 /// 1 MiB: a subagent's meta file has about 500 bytes.
@@ -38,6 +39,8 @@ pub struct Intake {
     pub side: Vec<Side>,
     /// The client's settings files, when they were looked at.
     pub settings: Option<Look>,
+    /// Who handed it in, when it came over the network; then `uid` says nothing.
+    pub sender: Option<Sender>,
 }
 
 impl Intake {
@@ -55,6 +58,7 @@ impl Intake {
             input_bytes: None,
             side: Vec::new(),
             settings: None,
+            sender: None,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - The pairing state is bounded, and replaying the trail gives it back.
 
 mod agents;
+pub mod api;
 mod batch;
 mod calls;
 mod canary;
@@ -32,6 +33,7 @@ pub mod provenance;
 mod raw;
 pub mod redact;
 mod redacted;
+mod sender;
 mod sessions;
 pub mod settings;
 mod step;
@@ -46,5 +48,6 @@ pub use intake::{Intake, Side, SideFile, SideKind, client_version, needs};
 pub use parse::ParseError;
 pub use raw::RAW_BYTES_MAX;
 pub use redacted::Redacted;
+pub use sender::Sender;
 pub use sessions::{CALLS_MAX, CALLS_PER_SESSION_MAX, Live, SESSIONS_MAX, Sessions};
 pub use table::{COMMON_FIELDS, HOOKS, HookRow, UNKNOWN_HOOK, row_of};

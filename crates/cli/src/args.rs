@@ -12,7 +12,7 @@ mod serve;
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Verify};
-pub(crate) use serve::{Mcp, TokenCommand, TokenCreate, TokenScope};
+pub(crate) use serve::{Mcp, Serve, TokenCommand, TokenCreate, TokenScope};
 
 /// The audit trail of Claude Code agents: captured, sealed, searchable, provable.
 #[derive(Debug, Parser)]
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Uninstall(Uninstall),
     /// Receive hooks and seal them, in the foreground
     Daemon(Daemon),
+    /// Take events from other programs and machines, answer questions, receive hooks: all in one process
+    Serve(Serve),
     /// Show whether the trail is complete, unchanged and readable
     Status,
     /// Check everything that can silently go wrong
@@ -142,7 +144,7 @@ pub(crate) enum Command {
     /// The query language
     #[command(subcommand)]
     Query(QueryCommand),
-    /// Tokens: who may ask the query API and the MCP tool
+    /// Tokens: who may ask the query API and the MCP tool, and who may hand events in
     #[command(subcommand)]
     Token(TokenCommand),
     /// Give an agent a view of the trail, as MCP tools on standard input and output

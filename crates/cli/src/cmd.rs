@@ -17,6 +17,7 @@ pub(crate) mod related;
 pub(crate) mod restore;
 pub(crate) mod saved;
 pub(crate) mod search;
+pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod shim;
 pub(crate) mod status;

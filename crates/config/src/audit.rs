@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::Api;
+use crate::collector::Collector;
 use crate::compliance::Compliance;
 use crate::destination::Destination;
 use crate::gateway::Gateway;
@@ -47,6 +48,8 @@ pub struct Audit {
     pub capture: Capture,
     /// The query API of the daemon.
     pub api: Api,
+    /// The collector: events from other programs and machines.
+    pub collector: Collector,
     /// The gateway between clients and the model's API.
     pub gateway: Gateway,
 }
@@ -64,6 +67,7 @@ impl Default for Audit {
             fail_mode: FailModes::default(),
             capture: Capture::default(),
             api: Api::default(),
+            collector: Collector::default(),
             gateway: Gateway::default(),
         }
     }

@@ -52,7 +52,10 @@ pub(crate) fn meaning(walk: &mut Walk<'_>, root: &Node) {
         immutable(walk, integrity, "audit.integrity");
     }
     if let Some((_, _, api)) = audit.member("api") {
-        listen(walk, api);
+        listen(walk, api, "audit.api.listen");
+    }
+    if let Some((_, _, collector)) = audit.member("collector") {
+        listen(walk, collector, "audit.collector.listen");
     }
     if let Some((_, _, gateway)) = audit.member("gateway") {
         crate::gateway::meaning(walk, gateway);
@@ -154,16 +157,15 @@ fn periods(walk: &mut Walk<'_>, retention: &Node) {
     }
 }
 
-fn listen(walk: &mut Walk<'_>, api: &Node) {
+fn listen(walk: &mut Walk<'_>, api: &Node, path: &str) {
     let Some((_, _, node)) = api.member("listen") else { return };
     let Some(text) = node.text() else { return };
-    let path = "audit.api.listen";
     let Ok(address) = text.parse::<SocketAddr>() else {
         let hint = Some("write an address and a port: 127.0.0.1:8787, or [::1]:8787".to_owned());
         return walk.error(node.place, path, format!("`{path}` is `{text}`, which is no address with a port"), hint);
     };
     let insecure = api.member("insecure_listen").is_some_and(|member| matches!(member.2.value, Kind::Scalar(Value::Bool(true))));
-    if !address.ip().to_canonical().is_loopback() && !insecure {
+    if !address.ip().to_canonical().is_loopback() && !insecure && api.member("tls").is_none() {
         let hint = Some("listen on 127.0.0.1 behind a proxy that encrypts, or accept the risk with `insecure_listen: true`".to_owned());
         walk.error(
             node.place,

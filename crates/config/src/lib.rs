@@ -10,6 +10,7 @@
 mod api;
 mod audit;
 mod check;
+mod collector;
 mod compliance;
 mod destination;
 mod gateway;
@@ -23,6 +24,7 @@ mod walk;
 
 pub use api::Api;
 pub use audit::{Audit, Capture, Compression, Config, FailMode, FailModes, Integrity, IntegrityCheck, Ledger, SocketAccess};
+pub use collector::{Collector, TlsConfig};
 pub use compliance::{Compliance, Frameworks, Gdpr, Hipaa};
 pub use destination::{Destination, DestinationKind, EventFilter};
 pub use gateway::{Budget, BudgetPer, Gateway, GatewayContent, GatewayTls, Price};

@@ -135,6 +135,7 @@ fn deliver(shared: &Shared, frame: &Frame, body: &[u8], peer: Peer) -> Answer {
         side: side::read(wanted, peer.uid),
         settings: if reads && frame.kind == Kind::Hook { shared.watch.look(body, peer.uid, known) } else { None },
         late_ms: None,
+        remote: None,
     };
     shared.accept(arrival).map_or_else(|answer| answer, |reply| shared.wait(&reply))
 }

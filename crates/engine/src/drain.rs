@@ -151,6 +151,7 @@ impl Drain<'_> {
                 side: if self.side_files { side::read(sealtrail_capture::needs(&spooled.body), uid) } else { Vec::new() },
                 settings: if self.side_files && spooled.frame.kind == Kind::Hook { settings(spooled) } else { None },
                 late_ms: Some(now.saturating_sub(spooled.frame.received_unix_ns) / 1_000_000),
+                remote: None,
             })
             .collect()
     }

@@ -3,11 +3,17 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags};
-use sealtrail_intake::{GAP_BYTES, Gap, GapTable};
+use sealtrail_intake::{Class, GAP_BYTES, Gap, GapTable};
 
 use crate::home::Home;
+use crate::shared::Shared;
+
+/// 100 tries, 20 ms apart: the table is held while its losses are sealed, which takes a sync or two.
+const TRIES: u32 = 100;
+const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// The counted losses, locked: no hook can count while this is held.
 pub(crate) struct HeldGaps {
@@ -55,6 +61,31 @@ pub(crate) fn take(home: &Home) -> io::Result<Option<HeldGaps>> {
     let mut bytes = [0u8; GAP_BYTES];
     file.read_exact_at(&mut bytes, 0)?;
     Ok(Some(HeldGaps { file, gaps: GapTable::from_bytes(&bytes).gaps() }))
+}
+
+/// Counts one lost event, as a hook does that can spool nothing. Failing to do so is the end of the road: nobody is left to tell.
+pub(crate) fn count(shared: &Shared, class: Class, cause: &str, now_unix_ns: u64) {
+    let _ = try_count(shared, class, cause, now_unix_ns);
+}
+
+fn try_count(shared: &Shared, class: Class, cause: &str, now_unix_ns: u64) -> io::Result<()> {
+    let file = open(&shared.home)?;
+    let mut tries = 0;
+    while let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        tries += 1;
+        if tries > TRIES {
+            return Err(error.into());
+        }
+        // A daemon that stops waits no less: the loss is the last thing that it learns.
+        let _ = shared.wait_for_stop(TRY_EVERY);
+    }
+    let mut bytes = [0u8; GAP_BYTES];
+    file.read_exact_at(&mut bytes, 0)?;
+    let mut table = GapTable::from_bytes(&bytes);
+    if let Some(changed) = table.count(class.as_str(), cause, 1, now_unix_ns) {
+        file.write_all_at(&table.as_bytes()[changed.clone()], changed.start as u64)?;
+    }
+    file.sync_data()
 }
 
 impl HeldGaps {

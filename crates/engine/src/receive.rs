@@ -1,7 +1,7 @@
 //! One delivery becomes events: known ones are recognised, new ones go through capture, all in one order.
 
 use sealtrail_capture::settings::Look;
-use sealtrail_capture::{Intake, Sessions, Side};
+use sealtrail_capture::{Intake, Sender, Sessions, Side};
 use sealtrail_event::{AuditId, Event, EventError, FromContext, Grade, SlotName, Witness};
 use sealtrail_intake::{Frame, Kind};
 use serde_json::{Value, json};
@@ -25,6 +25,18 @@ pub(crate) struct Arrival<'a> {
     pub(crate) settings: Option<Look>,
     /// How long it waited in a spool.
     pub(crate) late_ms: Option<u64>,
+    /// Who stands behind it, when it came over the network; then user and process say nothing.
+    pub(crate) remote: Option<Remote>,
+}
+
+/// Who stands behind a delivery that came over the network.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    pub(crate) sender: Sender,
+    /// The person, as the client's settings say.
+    pub(crate) user: Option<String>,
+    /// The machine, as the client's settings say.
+    pub(crate) host: Option<String>,
 }
 
 /// What a delivery is.
@@ -100,10 +112,15 @@ impl Receiver {
     }
 
     fn hook(&mut self, id: &AuditId, arrival: Arrival<'_>) -> Vec<Event> {
-        let Arrival { frame, body, uid, client_pid, side, settings, late_ms } = arrival;
+        let Arrival { frame, body, uid, client_pid, side, settings, late_ms, remote } = arrival;
+        let (user, host, sender) = match remote {
+            None => (self.people.user(uid), self.people.host(), None),
+            Some(remote) => (remote.user, remote.host, Some(remote.sender)),
+        };
         let intake = Intake {
-            user: self.people.user(uid),
-            host: self.people.host(),
+            user,
+            host,
+            sender,
             client_version: client_version(&frame.client),
             client_pid,
             late_ms,

@@ -243,7 +243,8 @@ impl Trail {
     fn deliver_one(&mut self, frame: &Frame, body: &[u8]) -> Result<u64, TrailError> {
         let uid = rustix::process::getuid().as_raw();
         let side = if self.side_files { side::read(sealtrail_capture::needs(body), uid) } else { Vec::new() };
-        match self.deliver(vec![Arrival { frame, body, uid, client_pid: None, side, settings: None, late_ms: None }]).pop() {
+        let arrival = Arrival { frame, body, uid, client_pid: None, side, settings: None, late_ms: None, remote: None };
+        match self.deliver(vec![arrival]).pop() {
             Some(Answer::Sealed(seq)) => Ok(seq),
             Some(Answer::Retry) | None => Err(TrailError::NotSealed),
             Some(_) => Err(TrailError::Rejected),

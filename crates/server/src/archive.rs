@@ -15,7 +15,7 @@ use crate::grant::Grant;
 use crate::reading::{Bounds, Reading};
 use crate::record::Recorder;
 use crate::refusal::Refusal;
-use crate::token::{Scope, Tokens};
+use crate::token::{Scope, Token, TokenError, Tokens};
 
 /// Open trails that wait for the next question: as many as are answered at once.
 const IDLE_MAX: usize = 4;
@@ -27,12 +27,12 @@ const MEMORY_BYTES: usize = 48 << 20;
 const PAGE_BYTES: usize = 4 << 20;
 
 /// Those who are not let in are told of once in ten seconds, with how often they tried: whoever tries again and again must not fill the ledger.
-const REFUSED_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const REFUSED_EVERY: Duration = Duration::from_secs(10);
 
 /// Who asks, and through which door.
 #[derive(Clone, Debug, Default)]
 pub struct Visitor {
-    /// `api`, `mcp`.
+    /// `api`, `collector`, `metrics`, `mcp`.
     pub door: &'static str,
     /// Where he comes from.
     pub source_ip: Option<String>,
@@ -46,7 +46,17 @@ pub struct Archive {
     finders: Mutex<Vec<Finder>>,
     seconds: u64,
     /// Tries since one was told of, by token; unknown ones together under no name.
-    refused: Mutex<HashMap<String, (Option<Instant>, u64)>>,
+    refused: Mutex<HashMap<String, Refused>>,
+}
+
+/// Those who are not let in with one token.
+#[derive(Default)]
+struct Refused {
+    told: Option<Instant>,
+    /// Tries that no event tells of yet.
+    count: u64,
+    /// The last one, without the number.
+    record: Value,
 }
 
 impl Archive {
@@ -69,6 +79,26 @@ impl Archive {
             return Err(Refusal::WriteToken { name: token.name });
         }
         Grant::of(&token, now)
+    }
+
+    /// Returns the write key of `secret` that is valid at `now`; nothing for anything else. It seals nothing and waits for nothing.
+    pub(crate) fn write_key(&self, secret: &str, now: Timestamp) -> Result<Option<Token>, TokenError> {
+        Ok(self.tokens.find(secret, now)?.filter(|token| token.scope == Scope::Write))
+    }
+
+    /// As [`Archive::admit`], for those who hand events in.
+    pub(crate) fn admit_writer(&self, secret: Option<&str>, visitor: &Visitor, now: Timestamp) -> Result<Token, Refusal> {
+        let Some(secret) = secret else { return Err(Refusal::NoToken) };
+        let Some(token) = self.tokens.find(secret, now)? else {
+            self.tell_refused("", visitor, json!({"event_type": "auth.token_rejected"}))?;
+            return Err(Refusal::UnknownToken);
+        };
+        if token.scope != Scope::Write {
+            let access = json!({"token": token.name, "needed": "write", "scope": token.scope.as_str()});
+            self.tell_refused(&token.name, visitor, json!({"event_type": "auth.permission_denied", "access": access}))?;
+            return Err(Refusal::ReadToken { name: token.name });
+        }
+        Ok(token)
     }
 
     /// Reads, and seals that it was read before it returns what was found. `work` also says how many events it shows.
@@ -141,29 +171,58 @@ impl Archive {
 
     /// Seals that somebody was not let in, or counts it for the next time.
     fn tell_refused(&self, name: &str, visitor: &Visitor, mut record: Value) -> Result<(), Refusal> {
-        let count = {
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            let (last, count) = refused.entry(name.to_owned()).or_default();
-            *count += 1;
-            if last.is_some_and(|last| last.elapsed() < REFUSED_EVERY) {
-                return Ok(());
-            }
-            *last = Some(Instant::now());
-            std::mem::take(count)
-        };
         record["status"] = json!("denied");
         record["access"]["command"] = json!(visitor.door);
-        record["access"]["refused"] = json!(count);
         if let Some(source_ip) = &visitor.source_ip {
             record["source_ip"] = json!(source_ip);
         }
+        let count = {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = refused.entry(name.to_owned()).or_default();
+            known.count += 1;
+            known.record = record.clone();
+            if known.told.is_some_and(|told| told.elapsed() < REFUSED_EVERY) {
+                return Ok(());
+            }
+            known.told = Some(Instant::now());
+            std::mem::take(&mut known.count)
+        };
+        self.tell_count(name, record, count)
+    }
+
+    fn tell_count(&self, name: &str, mut record: Value, count: u64) -> Result<(), Refusal> {
+        record["access"]["refused"] = json!(count);
         let told = self.record(&record);
         if told.is_err()
-            && let Some((last, tries)) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name)
+            && let Some(known) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name)
         {
-            (*last, *tries) = (None, *tries + count);
+            (known.told, known.count) = (None, known.count + count);
         }
         told
+    }
+
+    /// Seals how often those tried who were told of a while ago and went on.
+    pub(crate) fn tell_due(&self) {
+        self.tell_since(REFUSED_EVERY);
+    }
+
+    /// Seals everything that is counted and not told: nothing comes any more.
+    pub(crate) fn tell_rest(&self) {
+        self.tell_since(Duration::ZERO);
+    }
+
+    fn tell_since(&self, age: Duration) {
+        let mut due = Vec::new();
+        for (name, known) in self.refused.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            if known.count > 0 && known.told.is_none_or(|told| told.elapsed() >= age) {
+                known.told = Some(Instant::now());
+                due.push((name.clone(), known.record.clone(), std::mem::take(&mut known.count)));
+            }
+        }
+        for (name, record, count) in due {
+            // It is counted on, and told later; nobody waits for it.
+            let _ = self.tell_count(&name, record, count);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A connection whose other end must take what it asked for.
+//! Connections whose other end must take what it asked for, say what it wants, and not just be there.
 
 use std::io;
 use std::pin::Pin;
@@ -12,34 +12,48 @@ use tokio::time::{Sleep, sleep};
 /// 30 s without a byte taken: the other end has gone, or means no good.
 const STALL: Duration = Duration::from_secs(30);
 
-/// A connection that ends when nothing is taken from it for too long.
+/// As many bytes tell which version of HTTP is spoken: the preface of HTTP/2.
+const FIRST_BYTES: usize = 24;
+
+/// A connection that ends when nothing is taken from it for too long, or when nothing at all happens on it.
 pub(crate) struct Patient {
     stream: TcpStream,
     stalled: Option<Pin<Box<Sleep>>>,
+    idle: Duration,
+    quiet: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, stalled: None }
+    pub(crate) fn new(stream: TcpStream, idle: Duration) -> Self {
+        Self { stream, stalled: None, idle, quiet: None }
     }
 
     /// Counts the time of a write that waits.
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
+            (self.stalled, self.quiet) = (None, None);
             return written;
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
-        match stalled.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
+        timed_out(stalled, context)
     }
+}
+
+/// Returns an error once the time is over.
+fn timed_out<T>(timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    timer.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
 }
 
 impl AsyncRead for Patient {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        if read.is_ready() {
+            self.quiet = None;
+            return read;
+        }
+        let idle = self.idle;
+        let quiet = self.quiet.get_or_insert_with(|| Box::pin(sleep(idle)));
+        timed_out(quiet, context)
     }
 }
 
@@ -50,8 +64,8 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.watch(context, flushed)
+        // A socket has nothing to flush: that it is done says nothing of the other end.
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -61,6 +75,53 @@ impl AsyncWrite for Patient {
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.watch(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// A connection whose other end must say soon which version of HTTP it speaks: until then nothing else watches it.
+pub(crate) struct Prompt<S> {
+    stream: S,
+    missing: usize,
+    patience: Pin<Box<Sleep>>,
+}
+
+impl<S> Prompt<S> {
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, missing: FIRST_BYTES, patience: Box::pin(sleep(patience)) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Prompt<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let had = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        if read.is_ready() {
+            self.missing = self.missing.saturating_sub(into.filled().len() - had);
+            return read;
+        }
+        if self.missing == 0 { Poll::Pending } else { timed_out(&mut self.patience, context) }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prompt<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 
     fn is_write_vectored(&self) -> bool {

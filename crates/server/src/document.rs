@@ -4,6 +4,7 @@ use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
+use crate::collector::events::Receipts;
 use crate::params::Question;
 use crate::types::{Answer, Chain, Checkpoint, Event, Events, Execution, Health, Problem, Session};
 
@@ -20,18 +21,21 @@ pub(crate) struct Refused(Problem);
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Sealtrail query API",
+        title = "Sealtrail API",
         version = "1",
-        description = "Reads an audit trail. Every answer is itself recorded in the trail before it is given.",
+        description = "Reads an audit trail, and hands events in. Every reading is itself recorded in the trail before it is answered; whatever is handed in is \
+            durable and sealed before it is.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "http://127.0.0.1:8787", description = "The daemon on this machine")),
     paths(
         crate::routes::events, crate::routes::search, crate::routes::event, crate::routes::chain, crate::routes::execution,
         crate::routes::session, crate::routes::checkpoint, crate::routes::health, crate::routes::document,
+        crate::collector::events::post, crate::collector::hooks::claude_code,
+        crate::collector::probes::healthz, crate::collector::probes::readyz, crate::collector::probes::metrics,
     ),
     components(
-        schemas(Question, Answer, Events, Event, Chain, Execution, Session, Checkpoint, Health, Problem),
+        schemas(Question, Answer, Events, Event, Chain, Execution, Session, Checkpoint, Health, Problem, Receipts),
         responses(Refused),
     ),
     modifiers(&Bearer),
@@ -47,7 +51,13 @@ impl Modify for Bearer {
             .scheme(HttpAuthScheme::Bearer)
             .description(Some("A read token: `sealtrail token create --name NAME --scope read`."))
             .build();
-        document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A write key: `sealtrail token create --name NAME --scope write`. It reads nothing."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        components.add_security_scheme("key", SecurityScheme::Http(key));
     }
 }
 

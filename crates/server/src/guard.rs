@@ -120,12 +120,13 @@ impl Drop for Cancelled {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<String> {
+/// Returns the secret that a request shows.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
     let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim().to_owned())
 }
 
-/// An IPv4 address that came through an IPv6 socket is written as IPv4.
-fn plain(address: IpAddr) -> IpAddr {
+/// Returns an address as people write it: an IPv4 address that came through an IPv6 socket becomes IPv4 again.
+pub(crate) fn plain(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }

@@ -21,7 +21,7 @@ impl Refusal {
         match self {
             Self::NoToken => kind(StatusCode::UNAUTHORIZED, "token", "a token is needed"),
             Self::UnknownToken => kind(StatusCode::UNAUTHORIZED, "token", "the token is not valid"),
-            Self::WriteToken { .. } => kind(StatusCode::FORBIDDEN, "scope", "the token is not for this"),
+            Self::WriteToken { .. } | Self::ReadToken { .. } => kind(StatusCode::FORBIDDEN, "scope", "the token is not for this"),
             Self::Content { .. } => kind(StatusCode::FORBIDDEN, "content", "the token shows no content"),
             Self::Query { .. } => kind(StatusCode::BAD_REQUEST, "query", "the query cannot be understood"),
             Self::Time { .. } => kind(StatusCode::BAD_REQUEST, "time", "the time cannot be understood"),
@@ -31,11 +31,17 @@ impl Refusal {
             Self::TooMuch(_) => kind(StatusCode::UNPROCESSABLE_ENTITY, "too-much", "the answer would be too large"),
             Self::TooLong { .. } => kind(StatusCode::SERVICE_UNAVAILABLE, "deadline", "it took too long"),
             Self::TooOften { .. } => kind(StatusCode::TOO_MANY_REQUESTS, "rate", "too many requests"),
+            Self::Crowded => kind(StatusCode::TOO_MANY_REQUESTS, "crowded", "too much at once"),
             Self::Busy { .. } => kind(StatusCode::SERVICE_UNAVAILABLE, "busy", "the server is busy"),
             Self::NotRecorded { .. } => kind(StatusCode::SERVICE_UNAVAILABLE, "not-recorded", "the reading cannot be recorded"),
             Self::NotPublished => kind(StatusCode::SERVICE_UNAVAILABLE, "not-published", "there is no proof yet"),
             Self::Token { .. } | Self::Unreadable(_) => kind(StatusCode::INTERNAL_SERVER_ERROR, "trail", "the trail cannot be read"),
         }
+    }
+
+    /// Returns the word that names it everywhere.
+    pub(crate) fn word(&self) -> &'static str {
+        self.kind().name
     }
 
     fn parameter(&self) -> Option<String> {
@@ -51,7 +57,7 @@ impl Refusal {
         match self {
             Self::Query { error, .. } => error.hint.clone(),
             Self::Time { .. } => Some("write 2026-03-01, 2026-03-01T14:00Z, \"2 weeks ago\", 24h, or yesterday 14:00".to_owned()),
-            Self::NoToken | Self::UnknownToken => Some("make one: sealtrail token create --name NAME --scope read".to_owned()),
+            Self::NoToken | Self::UnknownToken => Some("make one: sealtrail token create --name NAME --scope read (or write, to hand events in)".to_owned()),
             Self::TooLong { .. } | Self::TooMuch(_) => Some("narrow it with since, until or a condition on a field".to_owned()),
             Self::Unreadable(_) => Some("find out what is damaged: sealtrail verify-integrity".to_owned()),
             _ => None,
@@ -97,7 +103,10 @@ impl IntoResponse for Refusal {
             Self::WriteToken { .. } => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"insufficient_scope\", scope=\"read\""));
             }
-            Self::TooOften { .. } | Self::Busy { .. } | Self::NotRecorded { .. } | Self::NotPublished => {
+            Self::ReadToken { .. } => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"insufficient_scope\", scope=\"write\""));
+            }
+            Self::TooOften { .. } | Self::Crowded | Self::Busy { .. } | Self::NotRecorded { .. } | Self::NotPublished => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

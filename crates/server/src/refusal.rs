@@ -22,6 +22,15 @@ pub enum Refusal {
         /// Its name.
         name: String,
     },
+    /// The token is for something else.
+    #[error("the token {name} may only read: handing events in needs a write key")]
+    ReadToken {
+        /// Its name.
+        name: String,
+    },
+    /// As much is being taken in as may be at once.
+    #[error("more is coming in at once than is taken: send it again later")]
+    Crowded,
     /// The token's own filter is damaged.
     #[error("cannot use the filter of the token {name}: {why}")]
     Token {

@@ -53,7 +53,7 @@ impl IntoResponse for Fault {
 }
 
 /// Returns everything that is answered.
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>, collector: Router) -> Router {
     Router::new()
         .route("/v1/events", get(events))
         .route("/v1/search", post(search))
@@ -64,10 +64,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/checkpoint", get(checkpoint))
         .route("/v1/health", get(health))
         .route("/v1/openapi.json", get(document))
+        .with_state(app)
+        .merge(collector)
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "path", "there is no such path; see /v1/openapi.json") })
         .method_not_allowed_fallback(|| async { plain(StatusCode::METHOD_NOT_ALLOWED, "method", "this path has no such method") })
         .layer(map_response(safe))
-        .with_state(app)
 }
 
 /// Nothing here may be kept by a cache on the way, or be taken for a page.

@@ -5,56 +5,60 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use sealtrail_engine::Home;
+use sealtrail_engine::Handle;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::archive::Archive;
-use crate::connection::Patient;
+use crate::archive::{Archive, REFUSED_EVERY};
+use crate::collector::{self, Collector, Limits};
 use crate::guard::App;
-use crate::record::Recorder;
+use crate::listen::{Listening, accept};
 use crate::routes::router;
-
-/// 256 connections of up to 32 KiB of head: 8 MiB.
-const CONNECTIONS_MAX: usize = 256;
-const HEAD_BYTES_MAX: usize = 32 * 1024;
-const HEADERS_MAX: usize = 64;
-
-/// 10 s for the head of a request, and between two requests: who sends a byte now and then does not keep a connection.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// 5 s for what runs when the daemon stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Threads that work on connections; searches have threads of their own.
+/// Threads that work on connections; searches, and what is taken in, have threads of their own.
 const THREADS: usize = 2;
 
-/// 16: four searches, and those who are let in meanwhile.
-const BLOCKING_MAX: usize = 16;
+/// 64: four searches, those who are let in meanwhile, and as many hooks that wait for their seal as one batch is worth.
+const BLOCKING_MAX: usize = 64;
+
+/// 11 minutes without a byte: a search that streams may take ten.
+const IDLE: Duration = Duration::from_secs(660);
 
 /// How the server listens, and what it allows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// The certificates; nothing when it does not encrypt.
+    pub tls: Option<TlsFiles>,
     /// Whether it may listen where other machines can hear it, unencrypted.
     pub insecure: bool,
+    /// Connections at once, of up to 32 KiB of head.
+    pub connections: usize,
     /// How long a search may take.
     pub deadline: Duration,
-    /// Requests with one token in a second; four times as many in a burst.
+    /// Questions with one token in a second; four times as many in a burst.
     pub per_second: u32,
+    /// What is taken in.
+    pub collector: Limits,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8787)), insecure: false, deadline: Duration::from_secs(30), per_second: 50 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            tls: None,
+            insecure: false,
+            connections: 256,
+            deadline: Duration::from_secs(30),
+            per_second: 50,
+            collector: Limits::default(),
+        }
     }
 }
 
@@ -75,6 +79,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no TLS.
+    #[error("cannot encrypt")]
+    Tls(#[from] TlsError),
     /// No threads.
     #[error("cannot start the threads of the server")]
     Threads(#[source] io::Error),
@@ -84,17 +91,20 @@ pub enum ServeError {
 pub struct Server {
     runtime: Runtime,
     address: SocketAddr,
-    accepting: JoinHandle<()>,
+    encrypted: bool,
+    running: [JoinHandle<()>; 2],
     open: Arc<GracefulShutdown>,
+    archive: Arc<Archive>,
 }
 
 impl Server {
-    /// Listens. When this returns, questions are answered.
-    pub fn start(home: Home, recorder: Box<dyn Recorder>, options: ServerOptions) -> Result<Self, ServeError> {
+    /// Listens. When this returns, questions are answered and events are taken.
+    pub fn start(handle: Handle, options: ServerOptions) -> Result<Self, ServeError> {
         let address = options.listen;
-        if !address.ip().to_canonical().is_loopback() && !options.insecure {
+        if options.tls.is_none() && !address.ip().to_canonical().is_loopback() && !options.insecure {
             return Err(ServeError::NotLoopback { address });
         }
+        let tls = options.tls.map(Tls::new).transpose()?;
         let failed = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -107,14 +117,20 @@ impl Server {
             .enable_time()
             .build();
         let runtime = threads.map_err(ServeError::Threads)?;
-        let archive = Archive::new(home, recorder, options.deadline.as_secs());
-        let service = router(Arc::new(App::new(archive, options.deadline, options.per_second)));
+        let archive = Archive::new(handle.home().clone(), Box::new(handle.clone()), options.deadline.as_secs());
+        let app = Arc::new(App::new(archive, options.deadline, options.per_second));
+        let archive = Arc::clone(&app.archive);
+        let collector = Arc::new(Collector::new(handle, Arc::clone(&archive), options.collector));
+        let service = router(app, collector::routes(&collector));
+        let encrypted = tls.is_some();
+        let listening = Arc::new(Listening { service, tls, connections: options.connections, idle: IDLE });
         let open = Arc::new(GracefulShutdown::new());
         let entered = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-        let accepting = runtime.spawn(accept(listener, service, Arc::clone(&open)));
+        let accepting = runtime.spawn(accept(listener, listening, Arc::clone(&open)));
+        let telling = runtime.spawn(tell_refused(Arc::clone(&archive)));
         drop(entered);
-        Ok(Self { runtime, address, accepting, open })
+        Ok(Self { runtime, address, encrypted, running: [accepting, telling], open, archive })
     }
 
     /// Returns where it listens.
@@ -122,50 +138,36 @@ impl Server {
         self.address
     }
 
+    /// Returns its address as a browser or a client takes it.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.encrypted { "https" } else { "http" }, self.address)
+    }
+
     /// Stops: no new connections; what runs may end, for a while.
     pub fn stop(self) {
-        let Self { runtime, accepting, open, .. } = self;
-        accepting.abort();
+        let Self { runtime, running, open, archive, .. } = self;
+        running.iter().for_each(JoinHandle::abort);
         runtime.block_on(async {
-            // It ends because it was told to.
-            let _ = accepting.await;
+            for running in running {
+                // It ends because it was told to.
+                let _ = running.await;
+            }
             if let Some(open) = Arc::into_inner(open) {
                 // What is not done by then is broken off, and its reader sees that.
                 let _ = tokio::time::timeout(STOP_PATIENCE, open.shutdown()).await;
             }
         });
+        archive.tell_rest();
         runtime.shutdown_timeout(STOP_PATIENCE);
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, service: Router, open: Arc<GracefulShutdown>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// Seals now and then how often those tried who were not let in and have not come again since.
+async fn tell_refused(archive: Arc<Archive>) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
-            // Too many open files, most likely: over as soon as a connection ends.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        // Closed at once: who waits in vain is worse off than who may come again.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        // Answers are written in one go; without this, the last piece waits for the one before.
-        let _ = stream.set_nodelay(true);
-        let service = service.clone();
-        let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            tower_service::Service::call(&mut service.clone(), request)
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_PATIENCE)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
-            .serve_connection(TokioIo::new(Patient::new(stream)), answer);
-        let watched = open.watcher().watch(connection);
-        tokio::spawn(async move {
-            // A connection that breaks off has nobody to tell.
-            let _ = watched.await;
-            drop(place);
-        });
+        tokio::time::sleep(REFUSED_EVERY).await;
+        let archive = Arc::clone(&archive);
+        // What cannot be sealed now is counted on, and told later.
+        let _ = tokio::task::spawn_blocking(move || archive.tell_due()).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -10,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use sealtrail_disk::{Disk, DiskError, RealDisk, replace};
 use sealtrail_engine::Home;
+use sealtrail_event::Token as Word;
 use sealtrail_query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,22 @@ pub struct Token {
     pub expires: Option<Timestamp>,
     /// SHA-256 of the secret, as hex.
     pub sha256: String,
+    /// The application whose events are handed in with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<String>,
+    /// The secret before the last rotation, which goes on for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
+}
+
+/// A secret that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Previous {
+    /// SHA-256 of the secret, as hex.
+    pub sha256: String,
+    /// From when on it is no longer valid.
+    pub until: Timestamp,
 }
 
 /// What a new token may do.
@@ -67,6 +85,8 @@ pub struct NewToken {
     pub content: bool,
     /// From when on it is no longer valid.
     pub expires: Option<Timestamp>,
+    /// The application whose events are handed in with it.
+    pub application_id: Option<String>,
 }
 
 /// Why tokens cannot be used or changed.
@@ -98,8 +118,14 @@ pub enum TokenError {
         /// The name.
         name: String,
     },
+    /// The application cannot be one.
+    #[error("cannot bind a token to the application {name:?}: an id has 1 to 128 printable characters without spaces and quotes")]
+    Application {
+        /// Its name.
+        name: String,
+    },
     /// There is none of that name.
-    #[error("cannot revoke token {name}: there is none of that name")]
+    #[error("cannot change token {name}: there is none of that name")]
     Missing {
         /// The name.
         name: String,
@@ -130,12 +156,17 @@ struct File {
 #[derive(Clone, Debug)]
 pub struct Tokens {
     path: PathBuf,
+    /// What the file held when it was read last, and what told that file from any other.
+    seen: Arc<Mutex<Option<(Mark, Arc<Vec<Token>>)>>>,
 }
+
+/// Inode, size and time of a file. A changed token file is another file, put in the place of the old one.
+type Mark = (u64, i64, i64, i64);
 
 impl Tokens {
     /// Names the tokens of a home; no file has to be there.
     pub fn of(home: &Home) -> Self {
-        Self { path: home.path().join("tokens.json") }
+        Self { path: home.path().join("tokens.json"), seen: Arc::default() }
     }
 
     /// Returns all tokens, in the order in which they were made.
@@ -157,11 +188,13 @@ impl Tokens {
         if let Some(filter) = &new.filter {
             Query::parse_at(filter, now)?;
         }
-        let mut key = [0u8; 32];
-        getrandom::fill(&mut key).map_err(|_| TokenError::Random)?;
-        let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(key));
-        let NewToken { name, scope, filter, content, expires } = new;
-        let token = Token { name, scope, filter, content, created: now, expires, sha256: hash(&secret) };
+        if let Some(name) = new.application_id.as_ref().filter(|id| Word::parse(id).is_err()) {
+            return Err(TokenError::Application { name: name.clone() });
+        }
+        let secret = secret()?;
+        let NewToken { name, scope, filter, content, expires, application_id } = new;
+        let sha256 = hash(&secret);
+        let token = Token { name, scope, filter, content, created: now, expires, sha256, application_id, previous: None };
         self.change(|tokens| {
             if tokens.iter().any(|other| other.name == token.name) {
                 return Err(TokenError::Exists { name: token.name });
@@ -173,6 +206,31 @@ impl Tokens {
             Ok(())
         })?;
         Ok(secret)
+    }
+
+    /// Gives a token a new secret, which it returns; the old one is valid until `until`, one before that no longer. Also returns the token as it was.
+    pub fn rotate(&self, name: &str, until: Timestamp) -> Result<(String, Token), TokenError> {
+        let secret = secret()?;
+        let mut before = None;
+        self.change(|tokens| {
+            let token = tokens.iter_mut().find(|token| token.name == name);
+            let token = token.ok_or_else(|| TokenError::Missing { name: name.to_owned() })?;
+            before = Some(token.clone());
+            let old = std::mem::replace(&mut token.sha256, hash(&secret));
+            token.previous = Some(Previous { sha256: old, until });
+            Ok(())
+        })?;
+        before.map(|before| (secret, before)).ok_or_else(|| TokenError::Missing { name: name.to_owned() })
+    }
+
+    /// Makes a token again what it was, after a change that could not be recorded.
+    pub fn put_back(&self, before: &Token) -> Result<(), TokenError> {
+        self.change(|tokens| {
+            if let Some(token) = tokens.iter_mut().find(|token| token.name == before.name) {
+                *token = before.clone();
+            }
+            Ok(())
+        })
     }
 
     /// Takes a token away; from then on it opens nothing.
@@ -190,14 +248,30 @@ impl Tokens {
     /// Finds the token of a secret that is valid at `now`. It takes as long for a wrong secret as for a right one.
     pub fn find(&self, secret: &str, now: Timestamp) -> Result<Option<Token>, TokenError> {
         let wanted = hash(secret);
+        let same = |sha256: &str| verify_slices_are_equal(sha256.as_bytes(), wanted.as_bytes()).is_ok();
         let mut found = None;
-        for token in self.list()? {
-            let same = verify_slices_are_equal(token.sha256.as_bytes(), wanted.as_bytes()).is_ok();
-            if same && token.expires.is_none_or(|expires| now < expires) {
-                found = Some(token);
+        for token in self.current()?.iter() {
+            let before = token.previous.as_ref().is_some_and(|previous| same(&previous.sha256) & (now < previous.until));
+            if (same(&token.sha256) | before) && token.expires.is_none_or(|expires| now < expires) {
+                found = Some(token.clone());
             }
         }
         Ok(found)
+    }
+
+    /// Returns the tokens, out of memory as long as their file is the one that was read.
+    fn current(&self) -> Result<Arc<Vec<Token>>, TokenError> {
+        // Before reading: a file that is replaced meanwhile is read again the next time.
+        let mark = rustix::fs::stat(&self.path).ok().map(|stat| (stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec as i64));
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some(mark), Some((before, tokens))) = (mark, seen)
+            && mark == before
+        {
+            return Ok(tokens);
+        }
+        let tokens = Arc::new(self.list()?);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = mark.map(|mark| (mark, Arc::clone(&tokens)));
+        Ok(tokens)
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Token>) -> Result<(), TokenError>) -> Result<(), TokenError> {
@@ -211,6 +285,12 @@ impl Tokens {
         text.push('\n');
         Ok(replace(&RealDisk, &self.path, text.as_bytes())?)
     }
+}
+
+fn secret() -> Result<String, TokenError> {
+    let mut key = [0u8; 32];
+    getrandom::fill(&mut key).map_err(|_| TokenError::Random)?;
+    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(key)))
 }
 
 fn hash(secret: &str) -> String {

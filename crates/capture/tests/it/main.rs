@@ -1,6 +1,7 @@
 //! Tests of the capturer on what the real client sent.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod api;
 mod command_any;
 mod command_golden;
 mod command_hooks;

@@ -1,10 +1,8 @@
 //! `daemon`: receives hooks and seals them until it is told to stop.
 
-use std::time::Duration;
-
 use sealtrail_config::Loaded;
 use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
-use sealtrail_server::{ServeError, Server, ServerOptions};
+use sealtrail_server::Server;
 
 use crate::args;
 use crate::config;
@@ -36,7 +34,7 @@ pub(crate) fn run(call: &mut Call, args: &args::Daemon) -> Result<Exit, Failure>
         }
     };
     if let Some(server) = &server {
-        call.screen.say(&format!("the query API answers on http://{}/v1", server.address()));
+        call.screen.say(&format!("the query API answers on {}/v1", server.url()));
     }
     let ran = daemon.run();
     if let Some(server) = server {
@@ -49,26 +47,10 @@ pub(crate) fn run(call: &mut Call, args: &args::Daemon) -> Result<Exit, Failure>
 
 /// Starts the query API, if the flag or the configuration names an address.
 fn serve(daemon: &Daemon, loaded: &Loaded, args: &args::Daemon) -> Result<Option<Server>, Failure> {
-    let api = &loaded.config.audit.api;
-    let Some(listen) = args.listen.or(api.address()) else { return Ok(None) };
-    let options = ServerOptions {
-        listen,
-        insecure: api.insecure_listen,
-        deadline: Duration::from_secs(u64::from(api.search_seconds)),
-        per_second: api.requests_per_second,
-    };
-    let handle = daemon.handle();
-    let server = Server::start(handle.home().clone(), Box::new(handle), options);
-    server.map(Some).map_err(|error| {
-        let failure = Failure::of("api.listen", &error);
-        match error {
-            ServeError::NotLoopback { .. } => failure
-                .exit(Exit::Refused)
-                .hint("listen on 127.0.0.1 behind a proxy that encrypts")
-                .hint("or accept the risk: `api: {insecure_listen: true}` under `audit:` in audit.yaml"),
-            _ => failure,
-        }
-    })
+    let audit = &loaded.config.audit;
+    let Some(listen) = args.listen.or(audit.api.address()) else { return Ok(None) };
+    let server = Server::start(daemon.handle(), super::serve::plain(audit, listen));
+    server.map(Some).map_err(|error| super::serve::not_serving(&error))
 }
 
 fn refused(error: &DaemonError) -> Failure {

@@ -1,4 +1,4 @@
-//! `token …`: who may ask the query API and the MCP tool, and for what.
+//! `token …`: who may ask the query API and the MCP tool, and for what; and who may hand events in.
 
 use jiff::{SignedDuration, Timestamp};
 use sealtrail_engine::Home;
@@ -24,6 +24,7 @@ pub(crate) fn run(call: &mut Call, command: &TokenCommand) -> Result<Exit, Failu
     }
     match command {
         TokenCommand::Create(args) => create(call, &home, args),
+        TokenCommand::Rotate { name, grace } => rotate(call, &home, name, grace),
         TokenCommand::List => list(call, &home),
         TokenCommand::Revoke { name } => revoke(call, &home, name),
     }
@@ -37,7 +38,11 @@ fn create(call: &mut Call, home: &Home, args: &TokenCreate) -> Result<Exit, Fail
         filter: args.filter.clone(),
         content: !args.no_content,
         expires: args.expires.as_deref().map(|span| after(now, span)).transpose()?,
+        application_id: args.application.clone(),
     };
+    if new.scope == Scope::Read && new.application_id.is_some() {
+        return Err(Failure::usage("a token that reads hands nothing in: --application is for --scope write"));
+    }
     if new.scope == Scope::Write && (new.filter.is_some() || args.no_content) {
         return Err(Failure::usage("a token that writes reads nothing: --filter and --no-content are for --scope read"));
     }
@@ -45,7 +50,7 @@ fn create(call: &mut Call, home: &Home, args: &TokenCreate) -> Result<Exit, Fail
     let secret = Tokens::of(home).create(new, now).map_err(|error| refused(error, args.filter.as_deref()))?;
     let told = json!({
         "token": args.name, "scope": if args.scope == TokenScope::Read { "read" } else { "write" }, "filter": args.filter,
-        "content": !args.no_content, "expires": expires,
+        "content": !args.no_content, "expires": expires, "application_id": args.application,
     });
     // Sealed, or it does not exist: a token that the trail knows nothing of must not open it.
     if let Err(why) = tell(home, "auth.token_created", &told) {
@@ -58,6 +63,23 @@ fn create(call: &mut Call, home: &Home, args: &TokenCreate) -> Result<Exit, Fail
     } else {
         writeln!(call.screen.out(), "{secret}")?;
         call.screen.say("this is the only time it is shown; the trail keeps its hash");
+    }
+    Ok(Exit::Yes)
+}
+
+fn rotate(call: &mut Call, home: &Home, name: &str, grace: &str) -> Result<Exit, Failure> {
+    let until = after(Timestamp::now(), grace)?;
+    let tokens = Tokens::of(home);
+    let (secret, before) = tokens.rotate(name, until).map_err(|error| refused(error, None))?;
+    if let Err(why) = tell(home, "auth.token_rotated", &json!({"token": name, "until": until})) {
+        tokens.put_back(&before).map_err(|error| refused(error, None))?;
+        return Err(Failure::new("token.unrecorded", Exit::Unavailable, format!("nothing was changed: it cannot be recorded: {why}")));
+    }
+    if call.screen.wants_json() {
+        writeln!(call.screen.out(), "{}", json!({"name": name, "secret": secret, "previous_until": until}))?;
+    } else {
+        writeln!(call.screen.out(), "{secret}")?;
+        call.screen.say(&format!("this is the only time it is shown; the old one goes on until {until:.0}"));
     }
     Ok(Exit::Yes)
 }

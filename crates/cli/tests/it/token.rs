@@ -39,3 +39,36 @@ fn agents_need_a_token() {
     assert_eq!(wide.exit, 7);
     assert!(wide.stderr.contains("other machines could read tokens"), "{}", wide.stderr);
 }
+
+/// Protects the change of a key: it is printed once, the old one goes on for as long as asked, and making and changing it are sealed with what it is bound to.
+#[test]
+fn write_keys_are_bound_and_rotated() {
+    let machine = Machine::new();
+    assert_eq!(machine.run("init --no-input --no-hooks").exit, 0);
+    let made = machine.run("token create --name billing --scope write --application billing-service");
+    assert_eq!(made.exit, 0, "{}", made.stderr);
+    let rotated = machine.run("token rotate billing --grace 12h");
+    assert_eq!(rotated.exit, 0, "{}", rotated.stderr);
+    assert!(rotated.stdout.starts_with("stk_") && rotated.stdout != made.stdout);
+    assert_eq!(machine.run("token rotate nobody").exit, 1);
+    assert_eq!(machine.run("token rotate billing --grace soon").exit, 64);
+    assert_eq!(machine.run("token create --name r --scope read --application x").exit, 64);
+    let told: Value = serde_json::from_str(&machine.run("search --event-type auth.token_* --oldest-first -o json").stdout).unwrap();
+    assert_eq!(told[0]["access"]["application_id"], "billing-service");
+    assert_eq!((&told[1]["event_type"], &told[1]["access"]["token"]), (&"auth.token_rotated".into(), &"billing".into()));
+    assert!(told[1]["access"]["until"].is_string());
+}
+
+/// Protects keys on the network: a collector that others could hear does not start without certificates, and one with wrong ones says which file.
+#[test]
+fn serve_encrypts_or_stays_here() {
+    let machine = Machine::new();
+    assert_eq!(machine.run("init --no-input --no-hooks").exit, 0);
+    let wide = machine.run("serve --listen 0.0.0.0:0");
+    assert_eq!(wide.exit, 7);
+    assert!(wide.stderr.contains("--tls-cert"), "{}", wide.stderr);
+    let wrong = machine.run("serve --listen 0.0.0.0:0 --tls-cert none.pem --tls-key none.pem");
+    assert_eq!(wrong.exit, 78);
+    assert!(wrong.stderr.contains("none.pem"), "{}", wrong.stderr);
+    assert_eq!(machine.run("serve --tls-cert none.pem").exit, 64);
+}

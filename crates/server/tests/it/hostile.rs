@@ -125,9 +125,9 @@ fn other_machines_are_refused() {
     let test = start(&[]);
     let options = ServerOptions { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..ServerOptions::default() };
     let handle = test.daemon.as_ref().unwrap().handle();
-    let refused = Server::start(test.home.clone(), Box::new(handle.clone()), options);
+    let refused = Server::start(handle.clone(), options.clone());
     assert!(matches!(refused, Err(ServeError::NotLoopback { .. })));
-    Server::start(test.home.clone(), Box::new(handle), ServerOptions { insecure: true, ..options }).unwrap().stop();
+    Server::start(handle, ServerOptions { insecure: true, ..options }).unwrap().stop();
 }
 
 /// Protects the daemon from a reader that goes away in the middle of a stream: its place is free again, and the trail tells what he took.

@@ -34,7 +34,7 @@ pub(crate) fn start_with(records: &[Value], options: ServerOptions) -> Test {
     trail.close().unwrap();
     let daemon = Daemon::start(&home, DaemonOptions::default()).unwrap();
     let options = ServerOptions { listen: SocketAddr::from(([127, 0, 0, 1], 0)), per_second: options.per_second.max(1), ..options };
-    let server = Server::start(home.clone(), Box::new(daemon.handle()), options).unwrap();
+    let server = Server::start(daemon.handle(), options).unwrap();
     Test { home, daemon: Some(daemon), server: Some(server), _folder: folder }
 }
 
@@ -57,7 +57,15 @@ impl Test {
     }
 
     pub(crate) fn token(&self, name: &str, scope: Scope, filter: Option<&str>, content: bool) -> String {
-        let new = NewToken { name: name.to_owned(), scope, filter: filter.map(str::to_owned), content, expires: None };
+        let new =
+            NewToken { name: name.to_owned(), scope, filter: filter.map(str::to_owned), content, expires: None, application_id: None };
+        Tokens::of(&self.home).create(new, Timestamp::now()).unwrap()
+    }
+
+    /// Makes a write key.
+    pub(crate) fn key(&self, name: &str, application: Option<&str>) -> String {
+        let application_id = application.map(str::to_owned);
+        let new = NewToken { name: name.to_owned(), scope: Scope::Write, filter: None, content: true, expires: None, application_id };
         Tokens::of(&self.home).create(new, Timestamp::now()).unwrap()
     }
 
@@ -74,6 +82,10 @@ impl Test {
     }
 
     pub(crate) fn ask(&self, method: &str, token: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Response {
+        self.ask_bytes(method, token, path, body.as_bytes(), headers)
+    }
+
+    pub(crate) fn ask_bytes(&self, method: &str, token: &str, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Response {
         let mut text = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         if !token.is_empty() {
             text += &format!("Authorization: Bearer {token}\r\n");
@@ -81,8 +93,8 @@ impl Test {
         for (name, value) in headers {
             text += &format!("{name}: {value}\r\n");
         }
-        text += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
-        self.raw(text.as_bytes())
+        text += &format!("Content-Length: {}\r\n\r\n", body.len());
+        self.raw(&[text.as_bytes(), body].concat())
     }
 
     pub(crate) fn raw(&self, request: &[u8]) -> Response {

@@ -150,8 +150,14 @@ fn only_a_hash_is_kept() {
     assert!(!text.contains(&token) && !text.contains(&token[4..]));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let now = jiff::Timestamp::now();
-    let new =
-        |name: &str, expires| sealtrail_server::NewToken { name: name.into(), scope: Scope::Read, filter: None, content: true, expires };
+    let new = |name: &str, expires| sealtrail_server::NewToken {
+        name: name.into(),
+        scope: Scope::Read,
+        filter: None,
+        content: true,
+        expires,
+        application_id: None,
+    };
     let tokens = Tokens::of(&test.home);
     let old = tokens.create(new("old", Some(now)), now).unwrap();
     assert_eq!(test.get(&old, "/v1/events").status, 401);

@@ -1,0 +1,102 @@
+//! `serve`: the daemon and the collector in one process, at one address, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sealtrail_config::{Audit, Loaded};
+use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
+use sealtrail_server::{Limits, ServeError, Server, ServerOptions, TlsFiles};
+
+use crate::args;
+use crate::config;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home;
+use crate::record;
+use crate::run::Call;
+use crate::trail;
+use crate::when::count;
+
+/// Where it listens when nobody says.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
+
+pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> {
+    let home = Home::new(home::find(&call.global)?);
+    if !home.exists() {
+        return Err(trail::missing(home.path()));
+    }
+    // Loaded here first: its problems are shown one by one.
+    let loaded = config::load(home.path())?;
+    let options = DaemonOptions { config: None, cwd: std::env::current_dir().ok() };
+    let daemon = Daemon::start(&home, options).map_err(|error| refused(&error))?;
+    let drained = daemon.opened().drained.sealed;
+    call.screen.say(&format!("listening on {}; {} events came from the spool; stop with Ctrl-C", home.socket().display(), count(drained)));
+    let server = match Server::start(daemon.handle(), options_of(&loaded, args)) {
+        Ok(server) => server,
+        Err(error) => {
+            // What it already took is sealed first.
+            daemon.stop().map_err(|error| refused(&error))?;
+            return Err(not_serving(&error));
+        }
+    };
+    call.screen.say(&format!("events are taken and questions answered on {}/v1", server.url()));
+    let ran = daemon.run();
+    server.stop();
+    let summary = ran.map_err(|error| refused(&error))?;
+    call.screen.say(&format!("stopped; {} events in the ledger", count(summary.size)));
+    Ok(Exit::Yes)
+}
+
+/// Returns what flags and configuration say together; a flag goes first.
+fn options_of(loaded: &Loaded, args: &args::Serve) -> ServerOptions {
+    let audit = &loaded.config.audit;
+    let written = audit.collector.tls.as_ref();
+    let certificate = args.tls_cert.clone().or(written.map(|tls| PathBuf::from(&tls.certificate)));
+    let key = args.tls_key.clone().or(written.map(|tls| PathBuf::from(&tls.key)));
+    let client_ca = args.client_ca.clone().or(written.and_then(|tls| tls.client_ca.as_ref().map(PathBuf::from)));
+    let listen = args.listen.or(audit.collector.address()).or(audit.api.address()).unwrap_or(LISTEN);
+    ServerOptions {
+        tls: certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key, client_ca }),
+        insecure: audit.collector.insecure_listen || audit.api.insecure_listen,
+        ..plain(audit, listen)
+    }
+}
+
+/// Returns the options of a server that does not encrypt.
+pub(crate) fn plain(audit: &Audit, listen: SocketAddr) -> ServerOptions {
+    let (api, collector) = (&audit.api, &audit.collector);
+    let bytes = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
+    ServerOptions {
+        listen,
+        tls: None,
+        insecure: api.insecure_listen,
+        connections: bytes(collector.connections),
+        deadline: Duration::from_secs(u64::from(api.search_seconds)),
+        per_second: api.requests_per_second,
+        collector: Limits {
+            body_bytes: bytes(collector.body_bytes),
+            flight_bytes: bytes(collector.flight_bytes),
+            per_second: collector.requests_per_second,
+        },
+    }
+}
+
+/// Makes the failure of a server that cannot start.
+pub(crate) fn not_serving(error: &ServeError) -> Failure {
+    match error {
+        ServeError::NotLoopback { .. } => Failure::of("api.listen", error)
+            .exit(Exit::Refused)
+            .hint("encrypt: sealtrail serve --tls-cert FILE --tls-key FILE; or listen on 127.0.0.1 behind a proxy that does")
+            .hint("or accept the risk: `api: {insecure_listen: true}` under `audit:` in audit.yaml"),
+        ServeError::Tls(_) => Failure::of("api.tls", error).exit(Exit::Config),
+        _ => Failure::of("api.listen", error),
+    }
+}
+
+fn refused(error: &DaemonError) -> Failure {
+    match error {
+        DaemonError::Trail(error) => record::refused(error),
+        error => Failure::of("daemon", error),
+    }
+}

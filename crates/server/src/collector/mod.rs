@@ -1,0 +1,170 @@
+//! The collector: who holds a write key hands events in, and is answered when they are durable, in the tree and signed.
+//!
+//! Every way in is behind one door ([`key::keyed`]) and ends in one place ([`Collector::submit`]); a way in adds a route, and what it does between the two.
+
+mod body;
+pub(crate) mod events;
+mod flight;
+pub(crate) mod hooks;
+mod items;
+mod key;
+mod metrics;
+pub(crate) mod probes;
+mod unpack;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use sealtrail_capture::redact::Redactor;
+use sealtrail_engine::{Handle, INGEST_EVENTS_MAX, Ingested};
+use sealtrail_event::{AuditId, Event, Witness};
+use tokio::sync::oneshot;
+
+use crate::archive::Archive;
+use crate::problem::plain;
+use crate::rate::Rate;
+
+pub(crate) use body::Held;
+pub(crate) use key::Certificate;
+
+use flight::Flights;
+use metrics::Metrics;
+
+/// 30 s: a disk that does not answer a sync within them is as good as gone; a late success is recognised by its id.
+const SEAL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the collector takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one body, packed and unpacked.
+    pub body_bytes: usize,
+    /// Bytes of all bodies that are being taken in.
+    pub flight_bytes: usize,
+    /// Requests with one key in a second; four times as many in a burst.
+    pub per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // 16 MiB is what one record may have; eight such bodies at once.
+        Self { body_bytes: 16 << 20, flight_bytes: 128 << 20, per_second: 1_000 }
+    }
+}
+
+/// What every delivery shares.
+pub(crate) struct Collector {
+    pub(crate) handle: Handle,
+    pub(crate) redactor: Arc<Redactor>,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    archive: Arc<Archive>,
+    flights: Arc<Flights>,
+    rate: Mutex<Rate>,
+}
+
+/// Returns every way in, and the collector's own probes.
+pub(crate) fn routes(collector: &Arc<Collector>) -> Router {
+    let probes = Router::new()
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(probes::metrics))
+        .with_state(Arc::clone(collector));
+    let own = Router::new()
+        .route("/v1/events", post(events::post))
+        .route("/v1/hooks/claude-code", post(hooks::claude_code))
+        .with_state(Arc::clone(collector));
+    // Another way in is one more `merge` here; the door is laid over all of them.
+    let ways = Router::new().merge(own);
+    probes.merge(ways.route_layer(from_fn_with_state(Arc::clone(collector), key::keyed)))
+}
+
+/// Events on their way into the ledger.
+pub(crate) struct Pending {
+    witness: Witness,
+    count: usize,
+    parts: Vec<oneshot::Receiver<Vec<Ingested>>>,
+    since: Instant,
+}
+
+impl Collector {
+    pub(crate) fn new(handle: Handle, archive: Arc<Archive>, limits: Limits) -> Self {
+        let rate = Mutex::new(Rate::new(limits.per_second, limits.per_second.saturating_mul(4)));
+        let flights = Flights::new(limits.flight_bytes);
+        Self { handle, redactor: Arc::new(Redactor::new()), limits, metrics: Metrics::new(), archive, flights, rate }
+    }
+
+    /// Hands events to the daemon. It may read the ledger for old ids, so it is called on a thread that may wait.
+    pub(crate) fn submit(&self, witness: Witness, events: Vec<Event>) -> Pending {
+        let mut pending = Pending { witness, count: events.len(), parts: Vec::new(), since: Instant::now() };
+        let mut events = events.into_iter();
+        loop {
+            let part: Vec<Event> = events.by_ref().take(INGEST_EVENTS_MAX).collect();
+            if part.is_empty() {
+                return pending;
+            }
+            let (told, answer) = oneshot::channel();
+            // Who asked may have gone; the events are sealed all the same.
+            self.handle.submit(part, move |fates| drop(told.send(fates)));
+            pending.parts.push(answer);
+        }
+    }
+
+    /// Waits until the events are sealed, or are known not to be; one fate each, in order.
+    pub(crate) async fn settled(&self, pending: Pending) -> Vec<Ingested> {
+        let Pending { witness, count, parts, since } = pending;
+        let mut fates = Vec::with_capacity(count);
+        for part in parts {
+            let left = SEAL_PATIENCE.saturating_sub(since.elapsed());
+            let Ok(Ok(part)) = tokio::time::timeout(left, part).await else { break };
+            fates.extend(part);
+        }
+        fates.resize(count, Ingested::Later);
+        self.metrics.sealed(witness, &fates, since.elapsed());
+        fates
+    }
+
+    /// Seals events; one fate each, in order.
+    pub(crate) async fn seal(self: &Arc<Self>, witness: Witness, events: Vec<Event>) -> Vec<Ingested> {
+        let (own, count) = (Arc::clone(self), events.len());
+        match tokio::task::spawn_blocking(move || own.submit(witness, events)).await {
+            Ok(pending) => self.settled(pending).await,
+            Err(_) => vec![Ingested::Later; count],
+        }
+    }
+
+    /// Tells whether nothing can be sealed because the disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        self.handle.status().full
+    }
+
+    /// Makes the answer of a delivery that is to come again.
+    pub(crate) fn later(&self) -> Response {
+        let (status, name, detail, seconds) = if self.is_full() {
+            (StatusCode::SERVICE_UNAVAILABLE, "disk-full", "the disk of the trail is full: nothing can be sealed now", "10")
+        } else {
+            (StatusCode::TOO_MANY_REQUESTS, "queue-full", "more is coming in than can be sealed: send it again later", "1")
+        };
+        self.metrics.refused(name);
+        let mut response = plain(status, name, detail).into_response();
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+        response
+    }
+
+    /// Returns nanoseconds since 1970.
+    pub(crate) fn now_ns(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Makes an id of now.
+    pub(crate) fn new_id(&self) -> AuditId {
+        let mut tail = [0u8; 10];
+        getrandom::fill(&mut tail).expect("the kernel has randomness once a server listens");
+        AuditId::new(self.now_ns() / 1_000_000, tail)
+    }
+}
