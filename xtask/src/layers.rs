@@ -19,6 +19,7 @@ const LAYERS: &[(&str, Option<u8>)] = &[
     ("sealtrail-trace", Some(4)),
     ("sealtrail-engine", Some(5)),
     ("sealtrail-gateway", Some(6)),
+    ("sealtrail-mcp", Some(6)),
     ("sealtrail-server", Some(6)),
     ("sealtrail-cli", Some(7)),
     ("sealtrail-hook", Some(7)),

@@ -23,6 +23,7 @@ mod hash;
 mod hook;
 pub mod import;
 mod intake;
+pub mod mcp;
 mod measure;
 pub mod otel;
 mod outcome;

@@ -9,6 +9,7 @@ use crate::collector::Collector;
 use crate::compliance::Compliance;
 use crate::destination::Destination;
 use crate::gateway::Gateway;
+use crate::mcp::Mcp;
 use crate::retention::{Retention, Rotation};
 
 /// Configuration of an audit trail (`audit.yaml`).
@@ -48,6 +49,8 @@ pub struct Audit {
     pub capture: Capture,
     /// The query API of the daemon.
     pub api: Api,
+    /// The proxy for MCP servers.
+    pub mcp: Mcp,
     /// The collector: events from other programs and machines.
     pub collector: Collector,
     /// The gateway between clients and the model's API.
@@ -67,6 +70,7 @@ impl Default for Audit {
             fail_mode: FailModes::default(),
             capture: Capture::default(),
             api: Api::default(),
+            mcp: Mcp::default(),
             collector: Collector::default(),
             gateway: Gateway::default(),
         }

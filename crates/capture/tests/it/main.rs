@@ -18,6 +18,7 @@ mod otel_fixtures;
 mod otel_forms;
 mod otel_kit;
 mod otel_sequences;
+mod mcp;
 mod redact_corpus;
 mod redact_environment;
 mod redact_plant;
