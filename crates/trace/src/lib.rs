@@ -1,4 +1,4 @@
-//! Who led to what: the story of a session and the chain around one event, from events that somebody else found.
+//! Who led to what and who saw it: the story of a session, the chain around one event, the coverage by witnesses, from events that somebody else found.
 //!
 //! It is **not** a search and reads nothing: views of events go in, in the order of the ledger, links come out.
 //!
@@ -8,6 +8,7 @@
 
 pub mod answers;
 pub mod chain;
+pub mod coverage;
 pub mod field;
 pub mod permission;
 pub mod story;

@@ -1,5 +1,8 @@
 //! Tests of this crate from outside.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod coverage;
+mod coverage_page;
+mod coverage_trail;
 mod permission_client;
 mod permission_rules;
