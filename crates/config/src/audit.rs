@@ -11,6 +11,7 @@ use crate::destination::Destination;
 use crate::gateway::Gateway;
 use crate::mcp::Mcp;
 use crate::retention::{Retention, Rotation};
+use crate::transcripts::Transcripts;
 
 /// Configuration of an audit trail (`audit.yaml`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,8 @@ pub struct Audit {
     pub capture: Capture,
     /// The query API of the daemon.
     pub api: Api,
+    /// Following the client's transcript files.
+    pub transcripts: Transcripts,
     /// The proxy for MCP servers.
     pub mcp: Mcp,
     /// The collector: events from other programs and machines.
@@ -70,6 +73,7 @@ impl Default for Audit {
             fail_mode: FailModes::default(),
             capture: Capture::default(),
             api: Api::default(),
+            transcripts: Transcripts::default(),
             mcp: Mcp::default(),
             collector: Collector::default(),
             gateway: Gateway::default(),

@@ -20,6 +20,7 @@ mod mcp;
 mod near;
 mod problem;
 mod retention;
+mod transcripts;
 mod tree;
 mod walk;
 
@@ -34,3 +35,4 @@ pub use load::{Loaded, Origin, load, schema};
 pub use mcp::Mcp;
 pub use problem::{Level, Problem};
 pub use retention::{Retention, Rotation};
+pub use transcripts::Transcripts;

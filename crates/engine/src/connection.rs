@@ -125,6 +125,9 @@ fn exchange(shared: &Shared, stream: &mut UnixStream) -> io::Result<Answer> {
 fn deliver(shared: &Shared, frame: &Frame, body: &[u8], peer: Peer) -> Answer {
     let reads = shared.side_files.load(Ordering::Relaxed);
     let wanted = if reads { sealtrail_capture::needs(body) } else { Vec::new() };
+    if frame.kind == Kind::Hook {
+        shared.transcripts.note(body, peer.uid);
+    }
     let known = |session: &str| shared.receiver().sessions.folder(session).map(str::to_owned);
     let arrival = Arrival {
         frame,

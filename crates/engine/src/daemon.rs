@@ -29,6 +29,7 @@ use crate::settings::{self, SettingsError, hook_conf, load_config, one};
 use crate::shared::Shared;
 use crate::socket;
 use crate::trail::{Opened, Trail, TrailError, close};
+use crate::transcripts;
 
 /// Where the daemon finds its configuration.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +93,7 @@ pub struct Daemon {
     sealing: JoinHandle<Sealer>,
     working: JoinHandle<()>,
     indexing: JoinHandle<()>,
+    following: JoinHandle<()>,
 }
 
 impl Daemon {
@@ -116,10 +118,12 @@ impl Daemon {
         let sealing = thread("seal", move || Sealing { shared: &own, sealer, reader, jobs, full_told: false }.run())?;
         let own = Arc::clone(&shared);
         let looking = thread("look", move || look_after(&own, &key))?;
+        let own = Arc::clone(&shared);
+        let following = thread("transcripts", move || transcripts::follow(&own))?;
         let (own, listener) = (Arc::clone(&shared), Arc::new(listener));
         let its = Arc::clone(&listener);
         let accepting = thread("accept", move || accept_all(&own, &its))?;
-        Ok(Self { shared, options, opened, listener, accepting, looking, sealing, working, indexing })
+        Ok(Self { shared, options, opened, listener, accepting, looking, sealing, working, indexing, following })
     }
 
     /// Returns what opening the trail found and did.
@@ -161,6 +165,9 @@ impl Daemon {
     /// Stops: no new connections, what is queued is sealed, the spool is drained once more, the ledger says that it ends.
     pub fn stop(self) -> Result<Summary, DaemonError> {
         let shared = self.shared;
+        // While everything still runs: what the transcripts tell until now is sealed.
+        shared.transcripts.finish();
+        self.following.join().map_err(|_| DaemonError::Panicked)?;
         shared.stop();
         // Wakes every thread that waits for a connection, which then sees that the daemon stops; who connects from now on is refused and spools.
         rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both).map_err(|error| DaemonError::Thread(error.into()))?;
@@ -214,6 +221,7 @@ impl Daemon {
 fn apply(shared: &Shared, loaded: &Loaded) {
     shared.enabled.store(loaded.config.audit.enabled, Ordering::Relaxed);
     shared.side_files.store(loaded.config.audit.capture.side_files, Ordering::Relaxed);
+    shared.transcripts.apply(&loaded.config.audit.transcripts);
 }
 
 fn rejected(error: &SettingsError) -> Option<Event> {

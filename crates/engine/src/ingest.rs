@@ -1,7 +1,6 @@
 //! Events that capture made of another witness's bytes: each is sealed once, and its sender learns what became of it.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 
@@ -72,19 +71,11 @@ impl Shared {
 
     /// Finds in the ledger those events that may have been sealed before everything that is remembered.
     fn look_back(&self, events: &[Event]) -> Vec<(AuditId, u64)> {
-        let oldest = self.receiver().recent.oldest_unix_ms();
-        let may_be_old = |id: &&AuditId| oldest.is_none_or(|oldest| id.unix_ms().is_none_or(|made| made <= oldest));
+        let receiver = self.receiver();
+        let may_be_old = |id: &&AuditId| receiver.recent.may_be_forgotten(id);
         let wanted: HashSet<&AuditId> = events.iter().map(|event| &event.envelope.audit_id).filter(may_be_old).collect();
-        if wanted.is_empty() {
-            return Vec::new();
-        }
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        // A ledger that cannot be read now is told elsewhere; the events are sealed rather than dropped.
-        if reader.refresh().is_err() {
-            return Vec::new();
-        }
-        let found = |id: &AuditId| Some((id.clone(), reader.find(id).ok()??.seq.0));
-        wanted.into_iter().filter_map(found).collect()
+        drop(receiver);
+        self.look_up(&wanted.into_iter().cloned().collect::<Vec<_>>())
     }
 
     /// As [`Shared::ingest`], and waits for it.

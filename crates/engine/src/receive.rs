@@ -60,8 +60,9 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new() -> Self {
-        Self { sessions: Sessions::new(), recent: Recent::default(), people: People::new() }
+    /// Makes the state of a trail that may hold events of ids up to a time (milliseconds since 1970) which are not replayed into it.
+    pub(crate) fn new(forgotten_ms: u64) -> Self {
+        Self { sessions: Sessions::new(), recent: Recent::after(forgotten_ms), people: People::new() }
     }
 
     /// Takes a stored event into account, in the order of the ledger.

@@ -22,9 +22,22 @@ pub(crate) enum Known {
 pub(crate) struct Recent {
     known: HashMap<AuditId, Known>,
     order: VecDeque<AuditId>,
+    /// No id of a later time was ever forgotten; milliseconds since 1970.
+    forgotten_ms: u64,
 }
 
 impl Recent {
+    /// Remembers nothing yet, of a trail that may hold ids up to this time.
+    pub(crate) fn after(forgotten_ms: u64) -> Self {
+        Self { forgotten_ms, ..Self::default() }
+    }
+
+    /// Tells whether the trail may have an id that is not remembered. Ids of other witnesses are of any time and come in any order, so it is not
+    /// the age of what is remembered that tells.
+    pub(crate) fn may_be_forgotten(&self, id: &AuditId) -> bool {
+        !self.known.contains_key(id) && id.unix_ms().is_none_or(|ms| ms <= self.forgotten_ms)
+    }
+
     /// Returns what is known of a delivery.
     pub(crate) fn get(&self, id: &AuditId) -> Option<Known> {
         self.known.get(id).copied()
@@ -38,6 +51,7 @@ impl Recent {
         while self.order.len() > RECENT_MAX {
             if let Some(oldest) = self.order.pop_front() {
                 self.known.remove(&oldest);
+                self.forgotten_ms = self.forgotten_ms.max(oldest.unix_ms().unwrap_or(0));
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::queue::{Queue, Reply, What, Work};
 use crate::receive::{Arrival, Received, Receiver};
 use crate::side::Watch;
 use crate::sink::{NotSealed, Sink};
+use crate::transcripts::Transcripts;
 
 /// 30 seconds: a disk that does not answer a sync within them is as good as gone; the sender spools, and a late success is recognised by its id.
 pub(crate) const SEAL_PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) side_files: AtomicBool,
     /// The clients' settings files.
     pub(crate) watch: Watch,
+    /// The clients' transcripts.
+    pub(crate) transcripts: Transcripts,
     pub(crate) connections: AtomicUsize,
     /// Threads that wait for the next connection.
     pub(crate) idle: AtomicUsize,
@@ -60,6 +63,7 @@ impl Shared {
             home,
             own_uid,
             watch: Watch::new(own_uid),
+            transcripts: Transcripts::default(),
             started_unix_ns: crate::clock::unix_ns(),
             queue: Queue::default(),
             full: AtomicBool::new(false),

@@ -337,8 +337,9 @@ pub(crate) fn close(sealer: Sealer) -> Result<(), TickError> {
 
 /// Gets the state back from the end of the ledger.
 pub(crate) fn replayed(reader: &Reader) -> Result<Receiver, ReadError> {
-    let mut receiver = Receiver::new();
     let from = reader.size().0.saturating_sub(REPLAY_EVENTS);
+    // Nothing was sealed under an id of a time that has not come yet.
+    let mut receiver = Receiver::new(if from > 0 { unix_ns() / 1_000_000 } else { 0 });
     for stored in reader.iter(Seq(from)) {
         let stored = stored?;
         receiver.replay(stored.seq.0, &stored.view());

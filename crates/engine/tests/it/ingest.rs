@@ -53,6 +53,28 @@ fn known_events_are_not_sealed_again() {
     assert_eq!(test.of_type("data.file_read").len(), 12_003);
 }
 
+/// Protects senders whose ids tell no time: those are found in the whole ledger, too, also where no index is.
+#[test]
+fn ids_of_other_forms_are_known() {
+    let test = home();
+    let named = |n: u64| {
+        let mut event = event(n);
+        event.envelope.audit_id = AuditId::parse(&format!("evt_{n}*")).unwrap();
+        event
+    };
+    let daemon = test.daemon();
+    let first = receipts(&daemon.handle().ingest(vec![named(1), named(2)]));
+    for from in [1_000, 5_000, 9_000] {
+        daemon.handle().ingest((from..from + 4_000).map(event).collect());
+    }
+    daemon.stop().unwrap();
+    let daemon = test.daemon();
+    let again = daemon.handle().ingest(vec![named(2), named(22), named(1)]);
+    daemon.stop().unwrap();
+    assert_eq!([again[0], again[2]], [first[1], first[0]].map(|receipt| Ingested::Known { seq: receipt.seq.0 }));
+    assert!(matches!(again[1], Ingested::Sealed(_)));
+}
+
 /// Protects the neighbours of an event that the ledger cannot take: they are sealed, it is rejected, and an id twice in one call is sealed once.
 #[test]
 fn each_event_has_its_own_fate() {
@@ -67,4 +89,22 @@ fn each_event_has_its_own_fate() {
     daemon.stop().unwrap();
     assert_eq!(handle.ingest(vec![event(4)]), [Ingested::Later]);
     assert_eq!(test.of_type("data.file_read").len(), 2);
+}
+
+/// Protects against sealing twice what is of another time: events of old sessions, handed in out of their order, are known after a restart too.
+#[test]
+fn old_events_out_of_order_are_known() {
+    let test = home();
+    let daemon = test.daemon();
+    let old: Vec<Event> = (0..3_000).rev().map(event).collect();
+    receipts(&daemon.handle().ingest(old.clone()));
+    for from in [10_000, 14_000, 18_000] {
+        daemon.handle().ingest((from..from + 4_000).map(event).collect());
+    }
+    daemon.handle().ingest(vec![event(3_001)]);
+    daemon.stop().unwrap();
+    let daemon = test.daemon();
+    let again = daemon.handle().ingest(old);
+    daemon.stop().unwrap();
+    assert!(again.iter().all(|fate| matches!(fate, Ingested::Known { .. })), "sealed twice");
 }

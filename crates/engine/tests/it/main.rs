@@ -10,3 +10,4 @@ mod instructions;
 mod kit;
 mod settings;
 mod trail;
+mod transcripts;
