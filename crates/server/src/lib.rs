@@ -24,6 +24,7 @@ mod execution;
 mod grant;
 mod guard;
 mod listen;
+mod otlp;
 mod page;
 mod params;
 mod problem;

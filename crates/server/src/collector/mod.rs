@@ -80,7 +80,7 @@ pub(crate) fn routes(collector: &Arc<Collector>) -> Router {
         .route("/v1/hooks/claude-code", post(hooks::claude_code))
         .with_state(Arc::clone(collector));
     // Another way in is one more `merge` here; the door is laid over all of them.
-    let ways = Router::new().merge(own);
+    let ways = Router::new().merge(own).merge(crate::otlp::routes(collector));
     probes.merge(ways.route_layer(from_fn_with_state(Arc::clone(collector), key::keyed)))
 }
 
