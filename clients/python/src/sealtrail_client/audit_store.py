@@ -113,9 +113,14 @@ class LocalTrail:
             raise AuditUnavailable(f"cannot run {self._command[0]}: {error}") from error
         try:
             told = json.loads(done.stdout)
-            refused = {int(one["line"]): str(one["error"]) for one in told["refused"]}
+            refused = {one["line"]: str(one["error"]) for one in told["refused"]}
         except (ValueError, KeyError, TypeError) as error:
             raise AuditUnavailable(f"the trail did not take them: {done.stderr[-300:].decode('utf-8', 'replace').strip()}") from error
+        if not all(isinstance(line, int) for line in refused):
+            # The ledger refused some and does not say which: alone, each is taken or refused by itself.
+            if len(records) > 1:
+                return [result for record in records for result in self.send([record])]
+            refused = {1: "; ".join(refused.values())}
         return [
             {"status": "rejected", "audit_id": id_of(record), "error": refused[n]}
             if n in refused
