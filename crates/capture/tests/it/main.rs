@@ -13,6 +13,7 @@ mod hooks_pairing;
 mod hooks_secrets;
 mod hooks_sessions;
 mod hooks_settings;
+mod imports;
 mod kit;
 mod otel_fixtures;
 mod otel_forms;
