@@ -112,6 +112,7 @@ def duckdb_engines(records, plan, folder, wanted):
         start = time.perf_counter()
         connection = duckdb.connect(str(base))
         connection.execute("PRAGMA threads=2")
+        connection.execute("PRAGMA memory_limit='6GB'")
         if not connection.execute("SELECT 1 FROM information_schema.tables WHERE table_name = 'stored'").fetchall():
             connection.execute(f"CREATE TABLE stored AS {duckdb_columns(records)}")
             connection.execute("CHECKPOINT")

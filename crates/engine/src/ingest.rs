@@ -1,7 +1,6 @@
 //! Events that capture made of another witness's bytes: each is sealed once, and its sender learns what became of it.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 
@@ -76,16 +75,7 @@ impl Shared {
         let may_be_old = |id: &&AuditId| receiver.recent.may_be_forgotten(id);
         let wanted: HashSet<&AuditId> = events.iter().map(|event| &event.envelope.audit_id).filter(may_be_old).collect();
         drop(receiver);
-        if wanted.is_empty() {
-            return Vec::new();
-        }
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        // A ledger that cannot be read now is told elsewhere; the events are sealed rather than dropped.
-        if reader.refresh().is_err() {
-            return Vec::new();
-        }
-        let found = |id: &AuditId| Some((id.clone(), reader.find(id).ok()??.seq.0));
-        wanted.into_iter().filter_map(found).collect()
+        self.look_up(&wanted.into_iter().cloned().collect::<Vec<_>>())
     }
 
     /// As [`Shared::ingest`], and waits for it.

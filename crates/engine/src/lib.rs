@@ -22,6 +22,7 @@ mod home;
 mod identity;
 mod indexing;
 mod ingest;
+mod lookup;
 mod lost;
 mod queue;
 mod receive;

@@ -12,6 +12,7 @@ use sealtrail_ledger::{AppendError, Gap};
 
 use crate::client::DaemonStatus;
 use crate::home::Home;
+use crate::lookup::Lookup;
 use crate::queue::{Queue, Reply, What, Work};
 use crate::receive::{Arrival, Received, Receiver};
 use crate::side::Watch;
@@ -48,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) sent_back: AtomicU64,
     receiver: Mutex<Receiver>,
     /// Finds events that are older than what the receiver remembers.
-    pub(crate) reader: Mutex<Reader>,
+    pub(crate) lookup: Mutex<Lookup>,
     stopping: Mutex<bool>,
     changed: Condvar,
     trouble: Mutex<Option<AppendError>>,
@@ -76,7 +77,7 @@ impl Shared {
             last_seal_unix_ns: AtomicU64::new(0),
             sent_back: AtomicU64::new(0),
             receiver: Mutex::new(receiver),
-            reader: Mutex::new(reader),
+            lookup: Mutex::new(Lookup::new(reader)),
             stopping: Mutex::new(false),
             changed: Condvar::new(),
             trouble: Mutex::new(None),

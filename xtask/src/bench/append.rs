@@ -3,12 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use rustix::time::{ClockId, clock_gettime};
 use sealtrail_disk::RealDisk;
+use sealtrail_engine::{CreateHome, Daemon, DaemonOptions, Home, Ingested};
 use sealtrail_event::Event;
 use sealtrail_ledger::{CreateOptions, Ledger, Stamp};
 
@@ -22,6 +23,7 @@ const GROUP: usize = 100;
 /// 25 groups at a time, about 20 ms of a quiet disk: 40 pairs of slices.
 const SLICE: usize = 25;
 const LONE: usize = 2_000;
+const SENDERS: usize = 4;
 /// Seven rounds, each ours and the bound in turn.
 const ROUNDS: usize = 7;
 const PREALLOCATE: u64 = 512 * 1024 * 1024;
@@ -32,7 +34,8 @@ pub(crate) fn run(scratch: &Path) -> Result<(), String> {
     let events: Vec<Event> = (0..EVENTS).map(load::event).collect();
     cpu(scratch, &events)?;
     lone_cpu(&scratch.join("lone-cpu"), &events)?;
-    groups(scratch, &events)?;
+    let bytes = groups(scratch, &events)?;
+    senders(scratch, &events, bytes)?;
     lone(scratch, &events)
 }
 
@@ -104,7 +107,8 @@ fn lone_cpu(folder: &Path, events: &[Event]) -> Result<(), String> {
 
 /// Groups of 100 on one thread, as the daemon appends, beside writing and syncing the same bytes: a slice of the one, then of the other, so that
 /// a slow moment of the disk hits both.
-fn groups(scratch: &Path, events: &[Event]) -> Result<(), String> {
+/// Returns the bytes of a group.
+fn groups(scratch: &Path, events: &[Event]) -> Result<usize, String> {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     let mut ledger = create(&scratch.join("groups"))?;
     let file = preallocated(&scratch.join("groups-bare"))?;
@@ -126,8 +130,48 @@ fn groups(scratch: &Path, events: &[Event]) -> Result<(), String> {
     }
     let ratio = 1.0 / median_ratio(&ours, &bare);
     let rate = |samples: &[u64]| (SLICE * GROUP) as f64 * 1e9 / Samples::new(samples.to_vec()).p50() as f64;
-    line("acknowledged events/s, groups of 100", rate(&ours), rate(&bare), "events/s", ">= 0.70");
+    line("acknowledged events/s, groups of 100, one sender", rate(&ours), rate(&bare), "events/s", ">= 0.70");
     println!("{:<58} {ratio:>12.2} x         median ratio of {} slices of {SLICE} groups", "", ours.len());
+    Ok(usize::try_from(at).unwrap_or(0) * GROUP / events.len())
+}
+
+/// Groups of 100 of several senders through a running daemon, each waiting for its answer before it sends the next, beside writing and syncing
+/// `bytes` for each group on one thread.
+fn senders(scratch: &Path, events: &[Event], bytes: usize) -> Result<(), String> {
+    let (home, _) = Home::create(scratch.join("senders"), &CreateHome::default()).map_err(|error| format!("cannot create a home: {error}"))?;
+    let daemon = Daemon::start(&home, DaemonOptions::default()).map_err(|error| format!("cannot start the daemon: {error}"))?;
+    let (mut ours, mut bare, mut at) = (Vec::new(), Vec::new(), 0);
+    let (file, group) = (preallocated(&scratch.join("senders-bare"))?, vec![b'x'; bytes]);
+    for slice in events.chunks(SLICE * GROUP) {
+        let groups: Vec<Vec<Event>> = slice.chunks(GROUP).map(<[Event]>::to_vec).collect();
+        let (handle, count) = (daemon.handle(), groups.len());
+        let left = Mutex::new(groups);
+        let send = || {
+            while let Some(group) = left.lock().ok().and_then(|mut left| left.pop()) {
+                if !handle.ingest(group).iter().all(|answer| matches!(answer, Ingested::Sealed(_))) {
+                    return Err("a group was not sealed".to_owned());
+                }
+            }
+            Ok(())
+        };
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let sending: Vec<_> = (0..SENDERS).map(|_| scope.spawn(send)).collect();
+            sending.into_iter().try_for_each(|sent| sent.join().unwrap_or(Err("a sender panicked".to_owned())))
+        })?;
+        ours.push(nanos(start));
+        let start = Instant::now();
+        for _ in 0..count {
+            write_and_sync(&file, &group, at)?;
+            at += bytes as u64;
+        }
+        bare.push(nanos(start));
+    }
+    daemon.stop().map_err(|error| format!("cannot stop the daemon: {error}"))?;
+    let ratio = 1.0 / median_ratio(&ours, &bare);
+    let rate = |samples: &[u64]| (SLICE * GROUP) as f64 * 1e9 / Samples::new(samples.to_vec()).p50() as f64;
+    line(&format!("acknowledged events/s, groups of 100, {SENDERS} senders"), rate(&ours), rate(&bare), "events/s", ">= 0.70");
+    println!("{:<58} {ratio:>12.2} x         through the daemon, which joins what is waiting", "");
     Ok(())
 }
 

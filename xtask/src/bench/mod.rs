@@ -4,9 +4,11 @@ mod append;
 mod daemon;
 mod find;
 mod hook;
+mod ingest;
 mod large;
 mod load;
 mod machine;
+mod postgres;
 mod stats;
 mod verify;
 
@@ -14,7 +16,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const NAMES: &str = "append, verify, hook, large [EVENTS], find [EVENTS], session";
+const NAMES: &str = "append, verify, hook, ingest, large [EVENTS], find [EVENTS [ENGINE...]], session";
 
 /// Builds in release mode, measures in that build, and keeps what was printed under `bench/results/`.
 pub(crate) fn start(root: &Path, words: &[String]) -> Result<(), String> {
@@ -70,7 +72,8 @@ pub(crate) fn measure(root: &Path, words: &[String]) -> Result<(), String> {
         Some("append") => append::run(scratch.path()),
         Some("verify") => verify::run(scratch.path()),
         Some("hook") => hook::run(root, &release(root), scratch.path()),
-        Some("find") => find::run(root, words.get(1).and_then(|n| n.parse().ok()).unwrap_or(10_000_000)),
+        Some("ingest") => ingest::run(root, &release(root), scratch.path()),
+        Some("find") => find::run(root, &words[1..]),
         Some("large") => large::run(&release(root), &target, words.get(1).and_then(|n| n.parse().ok()).unwrap_or(10_000_000)),
         other => Err(format!("no benchmark {other:?}: one of {NAMES}")),
     }

@@ -15,7 +15,11 @@ use peers::Peers;
 /// Engines whose store is no larger than the records; the comparison counts them.
 const COUNTED: &[&str] = &["duckdb", "duckdb-parquet", "zstd", "rg", "jq"];
 
-pub(crate) fn run(root: &Path, events: u64) -> Result<(), String> {
+/// Measures `EVENTS [ENGINE…]`: 10 million records and every engine, unless the words say otherwise.
+pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
+    let events = words.first().and_then(|count| count.parse().ok()).unwrap_or(10_000_000);
+    let wanted = |engine: &&str| words.len() < 2 || words[1..].iter().any(|word| word == engine);
+    let engines: Vec<&str> = peers::ENGINES.iter().copied().filter(wanted).collect();
     let data = data::ready(root, events)?;
     let raw = std::fs::metadata(data.records()).map(|meta| meta.len()).unwrap_or_default();
     println!("{events} records, {:.0} MB as JSON lines, {} bytes each", raw as f64 / 1e6, raw / events.max(1));
@@ -31,7 +35,7 @@ pub(crate) fn run(root: &Path, events: u64) -> Result<(), String> {
     println!("sealed segments: {:.1} % of the JSON lines        target <= 20 %", percent(size_of(&data.ledger().join("seg"))));
     let measured = ours::queries(&data)?;
     println!("peak memory of the search: {:.0} MB        target < 200 MB\n", ours::peak_mb());
-    let peers = peers::run(root, &data)?;
+    let peers = peers::run(root, &data, &engines)?;
     table(&measured, &peers);
     peers.sizes(raw);
     Ok(())

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::data::Data;
 
-const ENGINES: &[&str] = &["duckdb", "duckdb-parquet", "zstd", "rg", "jq", "sqlite"];
+/// Every engine, in the order of the table.
+pub(crate) const ENGINES: &[&str] = &["duckdb", "duckdb-parquet", "zstd", "rg", "jq", "sqlite"];
 
 /// What the engines measured.
 #[derive(Default)]
@@ -42,15 +43,15 @@ impl Peers {
     }
 }
 
-/// Runs every engine; the Python packages are installed into `target/` the first time.
-pub(crate) fn run(root: &Path, data: &Data) -> Result<Peers, String> {
+/// Runs engines; the Python packages are installed into `target/` the first time.
+pub(crate) fn run(root: &Path, data: &Data, engines: &[&str]) -> Result<Peers, String> {
     let python = root.join("target/peers/bin/python");
     if !python.exists() {
         succeed(Command::new("python3").args(["-m", "venv"]).arg(root.join("target/peers")))?;
         succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet", "duckdb==2.0.0"]))?;
     }
     let mut command = Command::new(&python);
-    command.arg(root.join("xtask/peers/find.py")).args([data.records(), data.plan_file(), data.folder.join("peers")]).args(ENGINES);
+    command.arg(root.join("xtask/peers/find.py")).args([data.records(), data.plan_file(), data.folder.join("peers")]).args(engines);
     let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|error| format!("cannot run the peers: {error}"))?;
     if !output.status.success() {
         return Err(format!("the peers failed: {}", output.status));
