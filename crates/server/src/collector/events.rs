@@ -119,8 +119,13 @@ pub(crate) async fn post(
     let form = Form::of(&headers)?;
     let tags = tags(&headers);
     let held = collector.read(&headers, body).await?;
-    let own = Arc::clone(&collector);
-    let taken = tokio::task::spawn_blocking(move || take(&own, &sender, form, &tags, &held)).await;
+    let (own, place) = (Arc::clone(&collector), collector.place().await);
+    let understood = move || {
+        let taken = take(&own, &sender, form, &tags, &held);
+        drop(place);
+        taken
+    };
+    let taken = tokio::task::spawn_blocking(understood).await;
     let (items, pending) = taken.map_err(|error| Refusal::Unreadable(Box::new(error)))??;
     let fates = collector.settled(pending).await;
     Ok(answer(&collector, items, &fates))

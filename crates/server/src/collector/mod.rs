@@ -24,7 +24,7 @@ use axum::routing::{get, post};
 use sealtrail_capture::redact::Redactor;
 use sealtrail_engine::{Handle, INGEST_EVENTS_MAX, Ingested};
 use sealtrail_event::{AuditId, Event, Witness};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::archive::Archive;
 use crate::problem::plain;
@@ -38,6 +38,9 @@ use metrics::Metrics;
 
 /// 30 s: a disk that does not answer a sync within them is as good as gone; a late success is recognised by its id.
 const SEAL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// 4 bodies are understood at once: it is the processors' work, and as JSON a body may take ten times its bytes.
+const PLACES: usize = 4;
 
 /// What the collector takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub(crate) struct Collector {
     pub(crate) metrics: Metrics,
     archive: Arc<Archive>,
     flights: Arc<Flights>,
+    /// Places for those that are being understood.
+    places: Arc<Semaphore>,
     rate: Mutex<Rate>,
 }
 
@@ -96,7 +101,22 @@ impl Collector {
     pub(crate) fn new(handle: Handle, archive: Arc<Archive>, limits: Limits) -> Self {
         let rate = Mutex::new(Rate::new(limits.per_second, limits.per_second.saturating_mul(4)));
         let flights = Flights::new(limits.flight_bytes);
-        Self { handle, redactor: Arc::new(Redactor::new()), limits, metrics: Metrics::new(), archive, flights, rate }
+        Self {
+            handle,
+            redactor: Arc::new(Redactor::new()),
+            limits,
+            metrics: Metrics::new(),
+            archive,
+            flights,
+            places: Arc::new(Semaphore::new(PLACES)),
+            rate,
+        }
+    }
+
+    /// Waits for a place to understand a body in.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// Hands events to the daemon. It may read the ledger for old ids, so it is called on a thread that may wait.
