@@ -1,7 +1,7 @@
 //! Every kind of hole is found and named, and nothing else is.
 
 use proptest::prelude::*;
-use sealtrail_trace::coverage::{Class, Report, Verdict, Witness};
+use sealtrail_trace::coverage::{ACTIONS_MAX, Class, Loose, Report, Session, Verdict, Witness};
 use serde_json::{Value, json};
 
 use crate::coverage_trail::{LATER, SESSION, START, Teller, clean, event, findings, gaps, judged, judged_at, merge};
@@ -405,4 +405,28 @@ fn calls_of_a_broken_answer_are_no_finding() {
     let report = judged(&told.events, &[]);
     assert_eq!((gaps(&report), findings(report.findings())), (vec![], vec![]));
     assert_eq!(report.verdict(), Verdict::Complete);
+}
+
+/// Protects the memory and the honesty about it: a session with more actions than are judged is not called complete; `SEALTRAIL_ACTIONS` sets how many
+/// are tried.
+#[test]
+fn a_session_beyond_the_limit_is_said_to_be() {
+    let wanted = std::env::var("SEALTRAIL_ACTIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(ACTIONS_MAX + 10);
+    let mut session = Session::new(SESSION);
+    let mut view = event(0, "hook", "tool.requested", 1, json!({"phase": "intent"}));
+    for n in 0..wanted {
+        view["audit_id"] = json!(format!("audit_evt_{n:032x}"));
+        view["tool_use_id"] = json!(format!("toolu_{n}"));
+        for witness in ["hook", "otel", "gateway"] {
+            view["witness"] = json!(witness);
+            session.add(&view);
+        }
+    }
+    let mut report = Report::new(&[], LATER);
+    report.take(session);
+    report.finish(&Loose::default(), None);
+    assert_eq!(report.actions(Class::ToolCall), wanted.min(ACTIONS_MAX) as u64);
+    let large = report.findings().iter().any(|finding| finding.kind.word() == "too_large");
+    assert_eq!(large, wanted > ACTIONS_MAX);
+    assert!(report.findings().len() <= 10_000 && report.gaps().iter().all(|gap| gap.items.len() <= 100));
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod coverage;
+mod coverage_certificate;
 mod coverage_page;
 mod coverage_trail;
 mod permission_client;
