@@ -243,7 +243,7 @@ impl Drop for Measured {
     fn drop(&mut self) {
         let Some(mut lines) = self.passed.take() else { return };
         let (desk, scope) = (Arc::clone(&self.desk), self.scope);
-        let tell = || {
+        let mut tell = || {
             lines.finish(&mut |piece| {
                 if let Piece::Ends(_, passed) = piece {
                     desk.large_passed(Way::ToServer, scope, passed)

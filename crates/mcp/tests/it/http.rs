@@ -26,6 +26,7 @@ struct Test {
     recorder: Arc<Recorder>,
     at: SocketAddr,
     listeners: Vec<Listener>,
+    client: tokio::runtime::Runtime,
 }
 
 fn start(block: bool) -> Test {
@@ -46,7 +47,8 @@ fn start(block: bool) -> Test {
     let router = proxy.router();
     let front = Listener::start(local, || Ok::<_, std::io::Error>(router)).unwrap();
     let at = front.address();
-    Test { trail, seen, proxy, recorder, at, listeners: vec![front, upstream] }
+    let client = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    Test { trail, seen, proxy, recorder, at, listeners: vec![front, upstream], client }
 }
 
 impl Test {
@@ -57,20 +59,16 @@ impl Test {
         self.trail
     }
 
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        session: Option<&str>,
-        body: impl Into<reqwest::Body>,
-    ) -> (StatusCode, HeaderMap, Bytes) {
+    fn ask(&self, method: Method, path: &str, session: Option<&str>, body: impl Into<reqwest::Body>) -> (StatusCode, HeaderMap, Bytes) {
         let mut request = reqwest::Client::new().request(method, format!("http://{}{path}", self.at)).header("x-own", "kept").body(body);
         if let Some(session) = session {
             request = request.header("mcp-session-id", session);
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        (status, headers, response.bytes().await.unwrap())
+        self.client.block_on(async {
+            let response = request.send().await.unwrap();
+            let (status, headers) = (response.status(), response.headers().clone());
+            (status, headers, response.bytes().await.unwrap())
+        })
     }
 }
 
@@ -116,22 +114,22 @@ fn outcome(events: &[Value], tool: &str) -> Value {
 }
 
 /// Protects what passes: bodies byte for byte, the headers of both sides, sessions, streams and their end; and each call has its two events.
-#[tokio::test(flavor = "multi_thread")]
-async fn exchanges_pass_and_are_told() {
+#[test]
+fn exchanges_pass_and_are_told() {
     let test = start(false);
     let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}).to_string();
-    let (status, headers, _) = test.ask(Method::POST, "/mcp", None, hello.clone()).await;
+    let (status, headers, _) = test.ask(Method::POST, "/mcp", None, hello.clone());
     assert_eq!((status, headers["mcp-session-id"].to_str().unwrap()), (StatusCode::OK, "sess-1"));
-    let (_, _, body) = test.ask(Method::POST, "/mcp?x=1", Some("sess-1"), call(1, "plain")).await;
+    let (_, _, body) = test.ask(Method::POST, "/mcp?x=1", Some("sess-1"), call(1, "plain"));
     assert_eq!(body, json!({"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "ok"}]}}).to_string());
-    let (_, headers, body) = test.ask(Method::POST, "/mcp", Some("sess-1"), call(2, "stream")).await;
+    let (_, headers, body) = test.ask(Method::POST, "/mcp", Some("sess-1"), call(2, "stream"));
     assert!(headers["content-type"] == "text/event-stream; charset=utf-8" && body.starts_with(b"data: {") && body.ends_with(b"}\n\n"));
-    test.ask(Method::GET, "/mcp", Some("sess-1"), "").await;
-    let (status, headers, body) = test.ask(Method::POST, "/mcp", Some("sess-1"), call(3, "secret")).await;
+    test.ask(Method::GET, "/mcp", Some("sess-1"), "");
+    let (status, headers, body) = test.ask(Method::POST, "/mcp", Some("sess-1"), call(3, "secret"));
     assert_eq!((status, &body[..], &headers["www-authenticate"]), (StatusCode::UNAUTHORIZED, b"no".as_slice(), &"Bearer".parse().unwrap()));
-    test.ask(Method::POST, "/mcp", Some("sess-1"), call(4, "cut")).await;
-    test.ask(Method::GET, "/.well-known/oauth-protected-resource", None, "").await;
-    assert_eq!(test.ask(Method::DELETE, "/mcp", Some("sess-1"), "").await.0, StatusCode::NO_CONTENT);
+    test.ask(Method::POST, "/mcp", Some("sess-1"), call(4, "cut"));
+    test.ask(Method::GET, "/.well-known/oauth-protected-resource", None, "");
+    assert_eq!(test.ask(Method::DELETE, "/mcp", Some("sess-1"), "").0, StatusCode::NO_CONTENT);
     let seen = test.seen.lock().unwrap().clone();
     assert_eq!((&seen[0].3[..], seen[1].1.as_str(), &seen[1].2["x-own"]), (hello.as_bytes(), "/mcp?x=1", &"kept".parse().unwrap()));
     assert_eq!(seen[5].1, "/mcp");
@@ -149,40 +147,35 @@ async fn exchanges_pass_and_are_told() {
 
 /// Protects fail-closed and the server's absence: a call that cannot be recorded is answered with an error and does not reach the server; a server that
 /// cannot be reached is an outcome.
-#[tokio::test(flavor = "multi_thread")]
-async fn refused_and_unreachable() {
+#[test]
+fn refused_and_unreachable() {
     let mut test = start(true);
     test.trail.0.failing.store(true, Ordering::SeqCst);
-    let (status, _, body) = test.ask(Method::POST, "/mcp", None, call(1, "plain")).await;
+    let (status, _, body) = test.ask(Method::POST, "/mcp", None, call(1, "plain"));
     let answer: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status, &answer["id"], &answer["error"]["data"]["reason"]), (StatusCode::OK, &json!(1), &json!("not_recorded")));
     assert!(test.seen.lock().unwrap().is_empty());
     test.trail.0.failing.store(false, Ordering::SeqCst);
     test.trail.wait(|events| events.len() == 2);
     test.listeners.pop().unwrap().stop();
-    let (status, ..) = test.ask(Method::POST, "/mcp", None, call(2, "gone")).await;
+    let (status, ..) = test.ask(Method::POST, "/mcp", None, call(2, "gone"));
     assert_eq!(status, StatusCode::BAD_GATEWAY);
     let events = test.trail.wait(|events| events.len() == 4);
     assert_eq!((&outcome(&events, "gone")["outcome"], &outcome(&events, "gone")["reason"]), (&json!("error"), &json!("unreachable")));
-    let elsewhere = reqwest::Client::new()
-        .post(format!("http://{}/mcp", test.at))
-        .header("host", "evil.example")
-        .body(call(3, "plain"))
-        .send()
-        .await
-        .unwrap();
+    let elsewhere = reqwest::Client::new().post(format!("http://{}/mcp", test.at)).header("host", "evil.example").body(call(3, "plain"));
+    let elsewhere = test.client.block_on(elsewhere.send()).unwrap();
     assert_eq!(elsewhere.status(), StatusCode::FORBIDDEN);
     test.stop();
 }
 
 /// Protects memory and bytes with bodies that are too large to be held: they pass whole, and are told by size and hash.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_large_body_passes() {
+#[test]
+fn a_large_body_passes() {
     let test = start(false);
     let text = "x".repeat(LINE_BYTES_MAX + 100_000);
     let body =
         json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "put", "arguments": {"text": text}}}).to_string();
-    let (status, _, answer) = test.ask(Method::POST, "/mcp", None, body.clone()).await;
+    let (status, _, answer) = test.ask(Method::POST, "/mcp", None, body.clone());
     assert!(status == StatusCode::OK && answer.ends_with(b"}"), "{status}");
     assert!(test.seen.lock().unwrap()[0].3 == body.as_bytes());
     let events = test.trail.wait(|events| events.iter().any(|event| event["event_type"] == "mcp.message_oversized"));
