@@ -12,7 +12,7 @@ mod serve;
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Verify};
-pub(crate) use serve::{Mcp, Serve, TokenCommand, TokenCreate, TokenScope};
+pub(crate) use serve::{Gateway, Mcp, Serve, TokenCommand, TokenCreate, TokenScope};
 
 /// The audit trail of Claude Code agents: captured, sealed, searchable, provable.
 #[derive(Debug, Parser)]
@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Daemon(Daemon),
     /// Take events from other programs and machines, answer questions, receive hooks: all in one process
     Serve(Serve),
+    /// Pass requests on to the model's API, each sealed before it leaves; a daemon of its own
+    Gateway(Gateway),
     /// Show whether the trail is complete, unchanged and readable
     Status,
     /// Check everything that can silently go wrong

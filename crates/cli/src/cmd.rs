@@ -5,6 +5,7 @@ pub(crate) mod daemon;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod erase;
+pub(crate) mod gateway;
 pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod init;

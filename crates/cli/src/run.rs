@@ -100,6 +100,7 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         Command::Audit(command) => dispatch(call, command.plain()),
         Command::Daemon(args) => cmd::daemon::run(call, &args),
         Command::Serve(args) => cmd::serve::run(call, &args),
+        Command::Gateway(args) => cmd::gateway::run(call, &args),
         Command::Token(command) => cmd::token::run(call, &command),
         Command::Mcp(args) => cmd::mcp::run(call, &args),
         Command::Status => cmd::status::run(call),

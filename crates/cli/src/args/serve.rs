@@ -83,6 +83,19 @@ pub(crate) struct Serve {
     pub(crate) client_ca: Option<PathBuf>,
 }
 
+/// `gateway`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:
+  sealtrail gateway --listen 127.0.0.1:8788
+  ANTHROPIC_BASE_URL=http://127.0.0.1:8788 claude")]
+pub(crate) struct Gateway {
+    /// Listen there, whatever the configuration says: 127.0.0.1:8788, or port 0 for any that is free
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Send requests there, whatever the configuration says
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+}
 /// `mcp`
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example, for the client's .mcp.json:

@@ -9,6 +9,7 @@ use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
 use sealtrail_server::{Limits, ServeError, Server, ServerOptions, TlsFiles};
 
 use crate::args;
+use crate::cmd::gateway;
 use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -41,7 +42,26 @@ pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> 
         }
     };
     call.screen.say(&format!("events are taken and questions answered on {}/v1", server.url()));
-    let ran = daemon.run();
+    let passing = match loaded.config.audit.gateway.address() {
+        Some(listen) => match gateway::start(&daemon, &loaded, listen) {
+            Ok(passing) => Some(passing),
+            Err(failure) => {
+                server.stop();
+                daemon.stop().map_err(|error| refused(&error))?;
+                return Err(failure);
+            }
+        },
+        None => None,
+    };
+    if let Some(passing) = &passing {
+        gateway::say(call, &loaded, passing);
+    }
+    // The ends of calls that the gateway breaks off are sealed before the daemon stops.
+    let ran = daemon.run_then(|| {
+        if let Some(passing) = passing {
+            passing.stop();
+        }
+    });
     server.stop();
     let summary = ran.map_err(|error| refused(&error))?;
     call.screen.say(&format!("stopped; {} events in the ledger", count(summary.size)));
