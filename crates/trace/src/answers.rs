@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::chain::Chain;
 use crate::field::{at, summary, text};
-use crate::story::{Action, Story};
+use crate::story::{Action, Story, is_second_view};
 
 /// 64: as in chains; damaged data must not make a loop.
 const DEPTH_MAX: usize = 64;
@@ -158,8 +158,13 @@ pub fn of_session(target: &Value, story: &Story, chain: &Chain) -> Answers {
     };
     let mut answers = Answers { scope, missing: chain.missing.clone(), ..Answers::default() };
     persons(&mut answers, story.actions.iter().flat_map(Action::events).chain([target]));
+    // Where hooks tell the session, what other witnesses say of it beside calls is the same once more.
+    let hooks = story.actions.iter().flat_map(Action::events).any(|event| text(event, "witness") == "hook");
     for action in &story.actions {
         let Some(main) = action.main() else { continue };
+        if hooks && action.event.as_ref().is_some_and(is_second_view) {
+            continue;
+        }
         let own = agents.contains(&text(main, "agent_id"));
         match text(main, "event_type").as_str() {
             "session.started" => answers.add(Question::Authorised, format!("session started ({})", text(main, "source")), main, ""),

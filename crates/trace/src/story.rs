@@ -34,7 +34,8 @@ pub(crate) struct Ranks {
 /// Witnesses that may tell the same call, the nearest first. Hooks, and what the recorder concludes from them, come before all others.
 const WITNESSES: &[&str] = &["hook", "recorder", "transcript", "mcp", "gateway", "otel", "api"];
 
-fn rank(view: &Value) -> usize {
+/// Returns how near a witness is to the call that it tells; 0 is a hook.
+pub(crate) fn rank(view: &Value) -> usize {
     let witness = text(view, "witness");
     // A view without a witness is of a trail that had only hooks.
     WITNESSES
@@ -44,7 +45,7 @@ fn rank(view: &Value) -> usize {
 }
 
 /// Tells whether an event only shows from another side what hooks show: the client's own records, its telemetry, its traffic.
-fn is_second_view(view: &Value) -> bool {
+pub(crate) fn is_second_view(view: &Value) -> bool {
     matches!(text(view, "witness").as_str(), "transcript" | "otel" | "gateway")
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Action, ByRule, Ground, Ruling, Snapshots, judge};
 use crate::field::{at, summary, text};
+use crate::story::rank;
 
 /// What was granted for one action, and what became of it.
 #[derive(Clone, Debug)]
@@ -66,7 +67,13 @@ pub fn report(target: &Value, session: &[Value], later: &[Value]) -> Option<Repo
     let call = text(target, "tool_use_id");
     let of_call = |event: &&Value| !call.is_empty() && text(event, "tool_use_id") == call && !text(event, "phase").is_empty();
     let events: Vec<&Value> = session.iter().filter(of_call).collect();
-    let phase = |wanted: &str| events.iter().copied().find(|event| text(event, "phase") == wanted);
+    // Several witnesses may tell the call; the nearest counts.
+    let told = |wanted: &str| -> Vec<&Value> {
+        let told = events.iter().copied().filter(|event| text(event, "phase") == wanted);
+        let nearest = told.clone().map(rank).min();
+        told.filter(|event| Some(rank(event)) == nearest).collect()
+    };
+    let phase = |wanted: &str| told(wanted).first().copied();
     let (intent, outcome) = (phase("intent"), phase("outcome"));
     let shown = intent.or(outcome).unwrap_or(target);
     let tool = text(shown, "tool_name");
@@ -104,7 +111,7 @@ pub fn report(target: &Value, session: &[Value], later: &[Value]) -> Option<Repo
         audit_id: text(outcome.unwrap_or(shown), "audit_id"),
         timestamp: text(shown, "timestamp"),
         about: summary(shown),
-        asked: events.iter().filter(|event| text(event, "phase") == "verdict").map(|event| text(event, "audit_id")).collect(),
+        asked: told("verdict").iter().map(|event| text(event, "audit_id")).collect(),
         outcome: outcome.map(|event| text(event, "outcome")).unwrap_or_default(),
         lost: if matches!(ruling, Ruling::Granted(_)) { history.lost.take() } else { before },
         mode: mode.clone(),
