@@ -6,11 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod find;
 mod manage;
+mod provenance;
 mod read;
 mod serve;
 
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
+pub(crate) use provenance::{Provenance, ProvenanceCommand};
 pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Verify};
 pub(crate) use serve::{Gateway, Mcp, Serve, TokenCommand, TokenCreate, TokenScope};
 
@@ -119,6 +121,8 @@ pub(crate) enum Command {
     TraceChain(Trace),
     /// Show what was granted when an action was done, by which rule, and when that ended
     Permission(Permission),
+    /// Show which instructions a session had, and how a file of instructions changed
+    Provenance(Provenance),
     /// Sessions
     #[command(subcommand)]
     Session(SessionCommand),

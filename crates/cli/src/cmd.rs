@@ -13,6 +13,7 @@ pub(crate) mod jobs;
 pub(crate) mod mcp;
 pub(crate) mod permission;
 pub(crate) mod prove;
+pub(crate) mod provenance;
 pub(crate) mod query;
 pub(crate) mod related;
 pub(crate) mod restore;

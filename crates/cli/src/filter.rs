@@ -177,7 +177,7 @@ pub(crate) fn wrong_query(error: &QueryError, text: &str) -> Failure {
     }
 }
 
-fn wrong_time(flag: &str, error: &TimeError) -> Failure {
+pub(crate) fn wrong_time(flag: &str, error: &TimeError) -> Failure {
     Failure::because("time.wrong", Exit::Usage, format!("cannot understand {flag}"), error)
         .hint("write 2026-03-01, 2026-03-01T14:00Z, \"2 weeks ago\", 24h, or yesterday 14:00")
 }

@@ -13,6 +13,7 @@ mod access;
 mod args;
 mod cmd;
 mod config;
+mod diff;
 mod exit;
 mod failure;
 mod field;

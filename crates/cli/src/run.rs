@@ -75,6 +75,7 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         Command::Get(args) => cmd::get::run(call, &args),
         Command::TraceChain(args) => cmd::trace::run(call, &args),
         Command::Permission(args) => cmd::permission::run(call, &args),
+        Command::Provenance(args) => cmd::provenance::run(call, &args),
         Command::Session(command) => cmd::session::run(call, &command),
         Command::Related(args) => cmd::related::run(call, &args),
         Command::Saved(command) => cmd::saved::run(call, &command),

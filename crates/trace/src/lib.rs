@@ -11,5 +11,6 @@ pub mod chain;
 pub mod coverage;
 pub mod field;
 pub mod permission;
+pub mod provenance;
 pub mod story;
 pub mod usage;

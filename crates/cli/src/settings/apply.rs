@@ -5,11 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use similar::TextDiff;
-
+use crate::diff;
 use crate::failure::Failure;
-use crate::theme;
-use crate::visible::visible;
 
 /// A change of one file that has not been made yet.
 pub(crate) struct Change {
@@ -25,18 +22,7 @@ impl Change {
     /// Returns the change as a unified diff, safe to show, with coloured signs.
     pub(crate) fn diff(&self) -> String {
         let name = self.path.display().to_string();
-        let diff = TextDiff::from_lines(&self.old, &self.new).unified_diff().context_radius(3).header(&name, &name).to_string();
-        let mut shown = String::new();
-        for line in diff.lines() {
-            let label = match line.as_bytes().first() {
-                Some(b'+') => theme::GOOD,
-                Some(b'-') => theme::BAD,
-                Some(b'@') => theme::HINT,
-                _ => theme::PLAIN,
-            };
-            shown.push_str(&format!("{}\n", label.paint(visible(line))));
-        }
-        shown
+        diff::painted(&diff::unified(&self.old, &self.new, &name, &name))
     }
 }
 

@@ -3,6 +3,7 @@
 mod arguments;
 mod jobs;
 mod permission;
+mod provenance;
 mod reference;
 mod run;
 mod saved;
