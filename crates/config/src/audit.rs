@@ -50,14 +50,14 @@ pub struct Audit {
     pub capture: Capture,
     /// The query API of the daemon.
     pub api: Api,
-    /// Following the client's transcript files.
-    pub transcripts: Transcripts,
-    /// The proxy for MCP servers.
-    pub mcp: Mcp,
     /// The collector: events from other programs and machines.
     pub collector: Collector,
+    /// The proxy for MCP servers.
+    pub mcp: Mcp,
     /// The gateway between clients and the model's API.
     pub gateway: Gateway,
+    /// Following the client's transcript files.
+    pub transcripts: Transcripts,
 }
 
 impl Default for Audit {
@@ -73,10 +73,10 @@ impl Default for Audit {
             fail_mode: FailModes::default(),
             capture: Capture::default(),
             api: Api::default(),
-            transcripts: Transcripts::default(),
-            mcp: Mcp::default(),
             collector: Collector::default(),
+            mcp: Mcp::default(),
             gateway: Gateway::default(),
+            transcripts: Transcripts::default(),
         }
     }
 }

@@ -32,6 +32,7 @@ type Peer = Option<Extension<SocketAddr>>;
 type Request = (State<Arc<App>>, Peer, HeaderMap, RawQuery);
 
 /// Why there is no answer.
+#[derive(Debug)]
 pub(crate) struct Fault(Box<Response>);
 
 impl From<Refusal> for Fault {

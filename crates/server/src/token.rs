@@ -157,8 +157,11 @@ struct File {
 pub struct Tokens {
     path: PathBuf,
     /// What the file held when it was read last, and what told that file from any other.
-    seen: Arc<Mutex<Option<(Mark, Arc<Vec<Token>>)>>>,
+    seen: Arc<Mutex<Option<Seen>>>,
 }
+
+/// A token file that was read.
+type Seen = (Mark, Arc<Vec<Token>>);
 
 /// Inode, size and time of a file. A changed token file is another file, put in the place of the old one.
 type Mark = (u64, i64, i64, i64);

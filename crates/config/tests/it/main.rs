@@ -158,3 +158,16 @@ fn the_api_listens_on_this_machine() {
     assert!(problems("audit: {api: {listen: '8787'}}").contains("no address with a port"));
     assert!(load(Some(("audit.yaml", "audit: {api: {listen: '0.0.0.0:8787', insecure_listen: true}}"))).is_ok());
 }
+
+/// Protects keys on the network: the collector listens on this machine, or encrypted, or where the operator said twice that he means it.
+#[test]
+fn the_collector_encrypts_or_listens_here() {
+    let text = "audit: {collector: {listen: '0.0.0.0:8787', tls: {certificate: c.pem, key: k.pem}}}";
+    let loaded = load(Some(("audit.yaml", text))).unwrap();
+    assert_eq!(loaded.config.audit.collector.address().map(|address| address.port()), Some(8787));
+    assert_eq!(loaded.config.audit.collector.tls.map(|tls| tls.key), Some("k.pem".to_owned()));
+    let wide = problems("audit: {collector: {listen: '0.0.0.0:8787'}}");
+    assert!(wide.contains("audit.collector.listen") && wide.contains("not encrypted"), "{wide}");
+    assert!(load(Some(("audit.yaml", "audit: {collector: {listen: '0.0.0.0:8787', insecure_listen: true}}"))).is_ok());
+    assert!(problems("audit: {collector: {body_bytes: 1}}").contains("body_bytes"));
+}

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::problem::plain;
-use crate::types::Problem;
+use crate::routes::Fault;
 
 /// As many as the ledger seals in one batch.
 pub(crate) const ITEMS_MAX: usize = INGEST_EVENTS_MAX;
@@ -23,7 +23,7 @@ pub(crate) enum Form {
 
 impl Form {
     /// Reads the form off the headers.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "application/json" => Ok(Self::Json),
@@ -32,16 +32,17 @@ impl Form {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "media-type",
                 "send events as application/json (one, or a list) or application/x-ndjson (one a line)",
-            )),
+            )
+            .into()),
         }
     }
 }
 
 /// Splits a body. Bytes that cannot be split are one item, which is then no record.
-pub(crate) fn split(body: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
+pub(crate) fn split(body: &[u8], form: Form) -> Result<Vec<&[u8]>, Fault> {
     let too_many = || {
         let detail = format!("a delivery has at most {ITEMS_MAX} events");
-        plain(StatusCode::PAYLOAD_TOO_LARGE, "too-many", detail)
+        Fault::from(plain(StatusCode::PAYLOAD_TOO_LARGE, "too-many", detail))
     };
     match form {
         Form::Lines => {
@@ -49,7 +50,7 @@ pub(crate) fn split(body: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
             let items: Vec<&[u8]> = lines.take(ITEMS_MAX + 1).collect();
             if items.len() > ITEMS_MAX { Err(too_many()) } else { Ok(items) }
         }
-        Form::Json if body.trim_ascii().is_empty() => Err(plain(StatusCode::BAD_REQUEST, "body", "the body is empty")),
+        Form::Json if body.trim_ascii().is_empty() => Err(plain(StatusCode::BAD_REQUEST, "body", "the body is empty").into()),
         Form::Json if body.trim_ascii_start().first() != Some(&b'[') => Ok(vec![body]),
         Form::Json => {
             let mut reader = serde_json::Deserializer::from_slice(body);
@@ -89,10 +90,16 @@ impl<'de> Visitor<'de> for List {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use axum::response::IntoResponse;
+
     use super::*;
 
     fn texts(body: &str, form: Form) -> Vec<String> {
-        split(body.as_bytes(), form).unwrap().iter().map(|item| String::from_utf8_lossy(item).into_owned()).collect()
+        split(body.as_bytes(), form).ok().unwrap().iter().map(|item| String::from_utf8_lossy(item).into_owned()).collect()
+    }
+
+    fn refused(body: &str, form: Form) -> u16 {
+        split(body.as_bytes(), form).unwrap_err().into_response().status().as_u16()
     }
 
     /// Protects every event of a delivery: each form gives each item as it was written, and what cannot be split is kept whole.
@@ -104,15 +111,15 @@ mod tests {
         assert_eq!(texts("[]", Form::Json), Vec::<String>::new());
         assert_eq!(texts(r#"[{"a":1},"#, Form::Json), [r#"[{"a":1},"#]);
         assert_eq!(texts(r"[1] 2", Form::Json), [r"[1] 2"]);
-        assert_eq!(split(b" ", Form::Json).unwrap_err().status, 400);
+        assert_eq!(refused(" ", Form::Json), 400);
     }
 
     /// Protects the memory: a list that is too long is refused as a whole before its items are kept.
     #[test]
     fn long_lists_are_refused() {
         let list = format!("[{}1]", "1,".repeat(ITEMS_MAX));
-        assert_eq!(split(list.as_bytes(), Form::Json).unwrap_err().status, 413);
-        assert_eq!(split("1\n".repeat(ITEMS_MAX + 1).as_bytes(), Form::Lines).unwrap_err().status, 413);
+        assert_eq!(refused(&list, Form::Json), 413);
+        assert_eq!(refused(&"1\n".repeat(ITEMS_MAX + 1), Form::Lines), 413);
         assert_eq!(texts(&"1\n".repeat(ITEMS_MAX), Form::Lines).len(), ITEMS_MAX);
     }
 }

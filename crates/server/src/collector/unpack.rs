@@ -28,9 +28,10 @@ pub(crate) enum Coding {
 }
 
 /// Reads how the body is packed.
-pub(crate) fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
+pub(crate) fn coding(headers: &HeaderMap) -> Result<Coding, Fault> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    let unknown = || plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", "a body is sent as it is, or packed once with gzip or zstd");
+    let unknown =
+        || Fault::from(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", "a body is sent as it is, or packed once with gzip or zstd"));
     let Some(coding) = codings.next() else { return Ok(Coding::Plain) };
     if codings.next().is_some() {
         return Err(unknown());
