@@ -1,6 +1,7 @@
 //! Searching: the twelve queries on our index and on other engines, over the same records, in the same run.
 
 mod data;
+mod fresh;
 mod ours;
 mod peers;
 
@@ -34,7 +35,9 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     println!("index: {:.1} % of the JSON lines        target <= 20 %", percent(size_of(&data.index())));
     println!("sealed segments: {:.1} % of the JSON lines        target <= 20 %", percent(size_of(&data.ledger().join("seg"))));
     let measured = ours::queries(&data)?;
-    println!("peak memory of the search: {:.0} MB        target < 200 MB\n", ours::peak_mb());
+    println!("peak memory of the search: {:.0} MB        target < 200 MB", ours::peak_mb());
+    fresh::measure(&data.folder.join("fresh"))?;
+    println!();
     let peers = peers::run(root, &data, &engines)?;
     table(&measured, &peers);
     peers.sizes(raw);
