@@ -13,7 +13,7 @@ mod serve;
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use provenance::{Provenance, ProvenanceCommand};
-pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Verify};
+pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Usage, Verify};
 pub(crate) use serve::{Gateway, Mcp, Serve, TokenCommand, TokenCreate, TokenScope};
 
 /// The audit trail of Claude Code agents: captured, sealed, searchable, provable.
@@ -123,6 +123,8 @@ pub(crate) enum Command {
     Permission(Permission),
     /// Show which instructions a session had, and how a file of instructions changed
     Provenance(Provenance),
+    /// Show tokens and cost by session, agent and model, each answer of a model once
+    Usage(Usage),
     /// Sessions
     #[command(subcommand)]
     Session(SessionCommand),

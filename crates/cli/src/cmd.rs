@@ -27,5 +27,6 @@ pub(crate) mod tail;
 pub(crate) mod token;
 pub(crate) mod trace;
 pub(crate) mod uninstall;
+pub(crate) mod usage;
 pub(crate) mod verify;
 pub(crate) mod version;

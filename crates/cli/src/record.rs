@@ -1,11 +1,13 @@
-//! Sealing from the command line: one writer, opened, fed and closed.
+//! Sealing from the command line: through the daemon when one runs, else as the one writer of the trail, opened, fed and closed.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sealtrail_capture::redact::Redactor;
 use sealtrail_disk::RealDisk;
-use sealtrail_engine::{Home, HookInput, Trail};
+use sealtrail_engine::{ClientError, HANDOVER_EVENTS_MAX, Home, HookInput, Ingested, Trail};
 use sealtrail_event::{AuditId, Event, FromContext, Grade, Token, Witness};
 use sealtrail_ledger::read::Reader;
 use serde_json::Value;
@@ -18,15 +20,44 @@ use crate::home;
 use crate::run::Call;
 use crate::trail;
 
-/// 256 records: one write and one sync for all of them.
-const BATCH: usize = 256;
+/// 256 records: one write and one sync for all of them, and as many as one exchange with the daemon takes.
+const BATCH: usize = HANDOVER_EVENTS_MAX;
+
+/// 8 MiB of content: no more of it waits.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// 20 tries: what the daemon cannot take now (its queue is full, the same event is on its way) it takes a moment later.
+const TRIES: usize = 20;
+const TRY_EVERY: Duration = Duration::from_millis(250);
+
+/// Who writes.
+enum Way {
+    /// This command holds the ledger.
+    Own(Box<Trail>),
+    /// The daemon does.
+    Daemon(Home),
+}
 
 /// The writer.
 pub(crate) struct Recorder {
-    trail: Trail,
+    way: Way,
     reader: Reader,
     redactor: Redactor,
     waiting: Vec<Event>,
+    ids: HashSet<AuditId>,
+    bytes: usize,
+    /// What became of the events so far.
+    pub(crate) done: Done,
+}
+
+/// What became of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) sealed: u64,
+    /// The trail had them already, by their ids.
+    pub(crate) known: u64,
+    /// The ledger never takes them.
+    pub(crate) refused: u64,
 }
 
 /// What became of a record.
@@ -39,7 +70,7 @@ pub(crate) enum Recorded {
 }
 
 impl Recorder {
-    /// Opens the trail of the home for writing; the spool is drained first.
+    /// Opens the trail of the home for writing; with no daemon running, the spool is drained first.
     pub(crate) fn open(call: &Call) -> Result<Self, Failure> {
         let path = home::find(&call.global)?;
         Self::open_home(&Home::new(path))
@@ -47,16 +78,32 @@ impl Recorder {
 
     /// Opens the trail in `home` for writing.
     pub(crate) fn open_home(home: &Home) -> Result<Self, Failure> {
+        if !home.exists() {
+            return Err(trail::missing(home.path()));
+        }
         let loaded = config::load(home.path())?;
-        let (trail, _) = Trail::open(home, &loaded).map_err(|error| refused(&error))?;
+        let way = if trail::daemon_answers(home) {
+            Way::Daemon(home.clone())
+        } else {
+            Way::Own(Box::new(Trail::open(home, &loaded).map_err(|error| refused(&error))?.0))
+        };
         let reader = Reader::open(Arc::new(RealDisk), &home.ledger()).map_err(|error| trail::unreadable(&error))?;
-        Ok(Self { trail, reader, redactor: Redactor::new(), waiting: Vec::new() })
+        let (waiting, ids) = (Vec::new(), HashSet::new());
+        Ok(Self { way, reader, redactor: Redactor::new(), waiting, ids, bytes: 0, done: Done::default() })
+    }
+
+    /// Returns what replaces secrets.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Seals what a client gave a hook.
     pub(crate) fn hook(&mut self, taken: &Taken) -> Result<(), String> {
         let input = HookInput { bytes: &taken.body, received_unix_ns: taken.received_unix_ns, client: &taken.client };
-        self.trail.hook(&input).map(drop).map_err(|error| error.to_string())
+        match &mut self.way {
+            Way::Own(trail) => trail.hook(&input).map(drop).map_err(|error| crate::failure::chain(&error)),
+            Way::Daemon(home) => sealtrail_engine::deliver_hook(home, &input).map(drop).map_err(|error| crate::failure::chain(&error)),
+        }
     }
 
     /// Seals a record of any known shape, as something that somebody asserts; one that comes again is sealed once.
@@ -76,11 +123,19 @@ impl Recorder {
         if event.envelope.audit_id != id && self.has(&event)? {
             return Ok(Recorded::Known);
         }
-        self.waiting.push(event);
-        if self.waiting.len() == BATCH {
-            self.flush().map_err(|error| error.to_string())?;
-        }
+        self.put(event)?;
         Ok(Recorded::Fresh)
+    }
+
+    /// Seals an event with the next batch, once by its id; [`Recorder::done`] counts what became of it.
+    pub(crate) fn put(&mut self, event: Event) -> Result<(), String> {
+        if !self.ids.insert(event.envelope.audit_id.clone()) {
+            self.done.known += 1;
+            return Ok(());
+        }
+        self.bytes += event.slots.iter().map(|slot| slot.json.len()).sum::<usize>();
+        self.waiting.push(event);
+        if self.waiting.len() >= BATCH || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Tells whether the trail has this event; another one under the same id is refused.
@@ -99,19 +154,63 @@ impl Recorder {
         if known == fresh { Ok(true) } else { Err(format!("the trail has another event with the id {id}")) }
     }
 
-    /// Seals what waits, publishes, and gives the trail back.
-    pub(crate) fn close(mut self) -> Result<(), Failure> {
-        self.flush().map_err(|error| refused(&error))?;
-        self.trail.close().map_err(|error| refused(&error))
+    /// Seals what waits, publishes, and gives the trail back; returns what became of all events.
+    pub(crate) fn close(mut self) -> Result<Done, Failure> {
+        self.flush().map_err(|why| {
+            Failure::new("trail.refused", Exit::Unavailable, why)
+                .hint("run the import again: what is sealed stays, and is not sealed twice")
+        })?;
+        match self.way {
+            Way::Own(trail) => trail.close().map_err(|error| refused(&error))?,
+            Way::Daemon(_) => {}
+        }
+        Ok(self.done)
     }
 
-    fn flush(&mut self) -> Result<(), sealtrail_engine::TrailError> {
-        let waiting = std::mem::take(&mut self.waiting);
-        if !waiting.is_empty() {
-            self.trail.append(waiting)?;
-            self.reader.refresh().map_err(sealtrail_engine::TrailError::from)?;
+    /// Seals what waits.
+    pub(crate) fn flush(&mut self) -> Result<(), String> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.ids.clear();
+        self.bytes = 0;
+        let (_keep, pause) = mpsc::channel::<()>();
+        for attempt in 0..TRIES {
+            if waiting.is_empty() {
+                break;
+            }
+            if attempt > 0 {
+                // Nobody sends: this is the wait between two tries.
+                let _ = pause.recv_timeout(TRY_EVERY);
+            }
+            let fates = self.ingest(&waiting)?;
+            let mut later = Vec::new();
+            for (event, fate) in waiting.into_iter().zip(fates) {
+                match fate {
+                    Ingested::Sealed(_) => self.done.sealed += 1,
+                    Ingested::Known { .. } => self.done.known += 1,
+                    Ingested::Rejected => self.done.refused += 1,
+                    Ingested::Later => later.push(event),
+                }
+            }
+            waiting = later;
         }
-        self.trail.tick()
+        if !waiting.is_empty() {
+            return Err(format!("{} events could not be sealed: the disk or the daemon's queue is full", waiting.len()));
+        }
+        self.reader.refresh().map_err(|error| crate::failure::chain(&error))?;
+        match &mut self.way {
+            Way::Own(trail) => trail.tick().map_err(|error| crate::failure::chain(&error)),
+            Way::Daemon(_) => Ok(()),
+        }
+    }
+
+    fn ingest(&mut self, events: &[Event]) -> Result<Vec<Ingested>, String> {
+        match &mut self.way {
+            Way::Own(trail) => trail.ingest(events.to_vec()).map_err(|error| crate::failure::chain(&error)),
+            Way::Daemon(home) => match sealtrail_engine::hand_over(home, events) {
+                Err(ClientError::Later) => Ok(vec![Ingested::Later; events.len()]),
+                done => done.map_err(|error| crate::failure::chain(&error)),
+            },
+        }
     }
 }
 

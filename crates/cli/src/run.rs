@@ -76,6 +76,7 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         Command::TraceChain(args) => cmd::trace::run(call, &args),
         Command::Permission(args) => cmd::permission::run(call, &args),
         Command::Provenance(args) => cmd::provenance::run(call, &args),
+        Command::Usage(args) => cmd::usage::run(call, &args),
         Command::Session(command) => cmd::session::run(call, &command),
         Command::Related(args) => cmd::related::run(call, &args),
         Command::Saved(command) => cmd::saved::run(call, &command),

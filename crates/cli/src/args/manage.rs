@@ -145,6 +145,33 @@ pub(crate) enum ImportCommand {
         /// File, or `-` for standard input
         file: PathBuf,
     },
+    /// Seal what transcripts of the client tell; what is sealed already is not sealed again
+    Transcripts {
+        /// Transcripts, or folders that hold some: ~/.claude/projects
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Seal records of AWS CloudTrail, joined to sessions by session tag, role session name or user agent
+    Cloudtrail {
+        /// Files as CloudTrail delivers them (`{"Records": […]}`), plain or gzip
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Seal the activity feed of Anthropic's Compliance API
+    Compliance {
+        /// Answers of the feed (`{"data": […]}`), or one activity a line
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Seal JSON of any kind, one object a line, by a mapping of its members
+    Jsonl {
+        /// Files, plain or gzip, or `-` for standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The mapping (docs/importers.md)
+        #[arg(long, value_name = "FILE")]
+        map: PathBuf,
+    },
 }
 
 /// `demo`

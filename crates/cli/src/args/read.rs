@@ -242,3 +242,16 @@ pub(crate) enum CheckpointCommand {
     /// Print the newest published checkpoint
     Show,
 }
+
+/// `usage`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  sealtrail usage --session 67f895cc-c4d3-4dbe-b22f-9ccae7030c8c
+  sealtrail usage --since 24h -o json")]
+pub(crate) struct Usage {
+    /// One session
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}

@@ -1,7 +1,10 @@
 //! `import …`: records that were captured elsewhere are sealed here.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+mod rows;
+mod source;
+mod transcripts;
+
+use std::io::BufRead;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -13,46 +16,106 @@ use crate::progress::Progress;
 use crate::record::{Recorded, Recorder};
 use crate::run::Call;
 use crate::visible::visible;
+use source::{next_line, open};
 
-/// 64 MiB: a line is one delivery, and a delivery is at most half of that; longer ones are refused.
-const LINE_BYTES_MAX: u64 = 64 << 20;
+/// 20 rows that match no session are listed on a terminal; all are counted, and JSON lists up to [`UNMATCHED_MAX`].
+const UNMATCHED_SHOWN: usize = 20;
+
+/// 10,000 rows that match no session are listed in JSON.
+const UNMATCHED_MAX: usize = 10_000;
 
 /// What an import did.
 #[derive(Default)]
 pub(crate) struct Imported {
     pub(crate) sealed: u64,
     /// Records that the trail had already, by their own ids.
-    pub(crate) known: u64,
-    pub(crate) refused: Vec<(u64, String)>,
+    known: u64,
+    /// What was not sealed: where it stood, and why.
+    refused: Vec<(String, String)>,
+    /// What stays for the next import: a last line that is not complete.
+    left: Vec<String>,
+    /// Rows that belong to no session of the trail; nothing where rows have none.
+    unmatched: Option<Unmatched>,
+}
+
+/// Rows that belong to no session of the trail.
+#[derive(Default)]
+struct Unmatched {
+    count: u64,
+    rows: Vec<String>,
+}
+
+impl Unmatched {
+    fn add(&mut self, place: String) {
+        self.count += 1;
+        if self.rows.len() < UNMATCHED_MAX {
+            self.rows.push(place);
+        }
+    }
 }
 
 pub(crate) fn run(call: &mut Call, command: &ImportCommand) -> Result<Exit, Failure> {
-    let (file, hooks) = match command {
-        ImportCommand::Hooks { file } => (file, true),
-        ImportCommand::Events { file } => (file, false),
-    };
     let mut recorder = Recorder::open(call)?;
-    let imported = if hooks { self::hooks(call, &mut recorder, open(file)?)? } else { events(call, &mut recorder, open(file)?)? };
-    recorder.close()?;
-    for (line, why) in &imported.refused {
-        call.screen.warn(&format!("line {line} was not sealed: {}", visible(why)));
+    let (mut imported, counted) = match command {
+        ImportCommand::Hooks { file } => (hooks(call, &mut recorder, open(file)?)?, false),
+        ImportCommand::Events { file } => (events(call, &mut recorder, file)?, true),
+        ImportCommand::Transcripts { paths } => (transcripts::run(call, &mut recorder, paths)?, true),
+        ImportCommand::Cloudtrail { files } => (rows::run(call, &mut recorder, files, &rows::Kind::Cloudtrail)?, true),
+        ImportCommand::Compliance { files } => (rows::run(call, &mut recorder, files, &rows::Kind::Compliance)?, true),
+        ImportCommand::Jsonl { files, map } => {
+            let mapping = Box::new(rows::mapping(map)?);
+            (rows::run(call, &mut recorder, files, &rows::Kind::Jsonl(mapping))?, true)
+        }
+    };
+    let done = recorder.close()?;
+    if counted {
+        // What the ledger itself said of each event.
+        (imported.sealed, imported.known) = (done.sealed, imported.known + done.known);
+        if done.refused > 0 {
+            imported.refused.push(("the ledger".to_owned(), format!("{} events are over the limits of its format", done.refused)));
+        }
     }
-    if call.screen.wants_json() {
-        let refused: Vec<Value> = imported.refused.iter().map(|(line, why)| json!({"line": line, "error": why})).collect();
-        writeln!(call.screen.out(), "{}", json!({"sealed": imported.sealed, "known": imported.known, "refused": refused}))?;
-    } else {
-        let known = if imported.known > 0 { format!(", {} were in the trail already", imported.known) } else { String::new() };
-        call.screen.say(&format!("{} records sealed{known}, {} refused", imported.sealed, imported.refused.len()));
-    }
+    report(call, &imported)?;
     Ok(if imported.refused.is_empty() { Exit::Yes } else { Exit::Incomplete })
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(BufReader::new(io::stdin())));
+fn report(call: &mut Call, imported: &Imported) -> Result<(), Failure> {
+    for (place, why) in &imported.refused {
+        call.screen.warn(&format!("{} was not sealed: {}", visible(place), visible(why)));
     }
-    let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
-    Ok(Box::new(BufReader::new(file)))
+    for place in &imported.left {
+        call.screen.warn(&format!("{} ends in the middle of a line: that line is left for the next import", visible(place)));
+    }
+    if call.screen.wants_json() {
+        let refused: Vec<Value> =
+            imported.refused.iter().map(|(place, why)| json!({"line": line_of(place), "place": place, "error": why})).collect();
+        let mut told = json!({"sealed": imported.sealed, "known": imported.known, "refused": refused});
+        if let Some(unmatched) = &imported.unmatched {
+            told["unmatched"] = json!({"count": unmatched.count, "rows": unmatched.rows});
+        }
+        if !imported.left.is_empty() {
+            told["left"] = json!(imported.left);
+        }
+        writeln!(call.screen.out(), "{told}")?;
+        return Ok(());
+    }
+    let known = if imported.known > 0 { format!(", {} were in the trail already", imported.known) } else { String::new() };
+    call.screen.say(&format!("{} records sealed{known}, {} refused", imported.sealed, imported.refused.len()));
+    if let Some(unmatched) = imported.unmatched.as_ref().filter(|unmatched| unmatched.count > 0) {
+        call.screen.say(&format!("{} rows match no session of the trail:", unmatched.count));
+        for place in unmatched.rows.iter().take(UNMATCHED_SHOWN) {
+            call.screen.say(&format!("  {}", visible(place)));
+        }
+        if unmatched.count > UNMATCHED_SHOWN as u64 {
+            call.screen.say("  … (`--output json` lists more)");
+        }
+    }
+    Ok(())
+}
+
+/// Returns the number in `line 7`.
+fn line_of(place: &str) -> Option<u64> {
+    place.rsplit("line ").next()?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Seals recorded hook calls: each line is a hook's standard input, or an object that holds it as `event`.
@@ -69,7 +132,7 @@ pub(crate) fn hooks(call: &mut Call, recorder: &mut Recorder, input: impl BufRea
         let taken = capture(&line);
         match recorder.hook(&taken) {
             Ok(()) => imported.sealed += 1,
-            Err(why) => imported.refused.push((number, why)),
+            Err(why) => imported.refused.push((format!("line {number}"), why)),
         }
         progress.at(imported.sealed, imported.sealed);
     }
@@ -98,9 +161,8 @@ fn capture(line: &[u8]) -> Taken {
 }
 
 /// Seals event records of any known shape: one object a line, or one array of objects.
-fn events(call: &mut Call, recorder: &mut Recorder, mut input: impl BufRead) -> Result<Imported, Failure> {
-    let mut text = Vec::new();
-    input.read_to_end(&mut text).map_err(|error| Failure::of("import", &error))?;
+fn events(call: &mut Call, recorder: &mut Recorder, file: &Path) -> Result<Imported, Failure> {
+    let text = source::whole(file)?;
     let mut progress = Progress::new(&call.screen, "sealing");
     let mut imported = Imported::default();
     let mut number = 0;
@@ -109,29 +171,20 @@ fn events(call: &mut Call, recorder: &mut Recorder, mut input: impl BufRead) -> 
             Ok(Value::Array(records)) => records,
             Ok(record) => vec![record],
             Err(error) => {
-                imported.refused.push((number + 1, error.to_string()));
+                imported.refused.push((format!("line {}", number + 1), error.to_string()));
                 break;
             }
         };
         for record in records {
             number += 1;
             match recorder.record(&record) {
-                Ok(Recorded::Fresh) => imported.sealed += 1,
+                Ok(Recorded::Fresh) => {}
                 Ok(Recorded::Known) => imported.known += 1,
-                Err(why) => imported.refused.push((number, why)),
+                Err(why) => imported.refused.push((format!("line {number}"), why)),
             }
             progress.at(number, number);
         }
     }
     progress.finish();
     Ok(imported)
-}
-
-fn next_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
-    let mut line = Vec::new();
-    let read = input.take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(|error| Failure::of("import", &error))?;
-    if read as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n") {
-        return Err(Failure::new("import.line", Exit::Failed, format!("a line has more than {LINE_BYTES_MAX} bytes")));
-    }
-    Ok((read > 0).then_some(line))
 }
