@@ -4,7 +4,7 @@ use sealtrail_ledger::read::Stored;
 use serde_json::{Value, json};
 
 use crate::access;
-use crate::args::Get;
+use crate::args::{Get, Output};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::field;
@@ -20,7 +20,9 @@ pub(crate) fn run(call: &mut Call, args: &Get) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
     let stored = access::find(call, &mut trail, "get", &args.audit_id)?;
     trail.wait_for_checkpoint(stored.seq.0 + 1);
-    if call.screen.is_prose() {
+    if call.screen.output() == Output::Id {
+        writeln!(call.screen.out(), "{}", field::text(&stored.view(), "audit_id"))?;
+    } else if call.screen.is_prose() {
         prose(call, &trail, &stored)?
     } else {
         machine(call, &trail, &stored)?
