@@ -221,7 +221,7 @@ fn drop_outputs(view: &mut Value) {
 }
 
 /// Returns the session of the newest event that has one.
-fn last(trail: &Trail) -> Result<String, Failure> {
+pub(crate) fn last(trail: &Trail) -> Result<String, Failure> {
     let (ids, _) = newest(trail, &filter::has("session_id")?, 1)?;
     ids.into_iter().next().ok_or_else(|| Failure::new("session.missing", Exit::Failed, "there is no session in the trail yet"))
 }
