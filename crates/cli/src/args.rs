@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod coverage;
 mod find;
 mod manage;
 mod provenance;
 mod read;
 mod serve;
 
+pub(crate) use coverage::{Coverage, CoverageCommand};
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use provenance::{Provenance, ProvenanceCommand};
@@ -125,6 +127,8 @@ pub(crate) enum Command {
     Provenance(Provenance),
     /// Show tokens and cost by session, agent and model, each answer of a model once
     Usage(Usage),
+    /// Show which witness saw which action, and what is missing; certify it
+    Coverage(Coverage),
     /// Sessions
     #[command(subcommand)]
     Session(SessionCommand),

@@ -41,7 +41,8 @@ fn describe(page: &mut String, command: &Command, parent: &str, depth: usize) {
     if !aliases.is_empty() {
         let _ = writeln!(page, "Also: {}.\n", aliases.join(", "));
     }
-    if visible(command).next().is_none() {
+    let has_own = command.get_arguments().any(|arg| !arg.is_global_set() && !matches!(arg.get_id().as_str(), "help" | "version"));
+    if has_own || visible(command).next().is_none() {
         let usage = command.clone().render_usage().to_string();
         let _ = writeln!(page, "```\n{}\n```\n", usage.trim_start_matches("Usage: "));
         arguments(page, command, false);

@@ -77,6 +77,7 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         Command::Permission(args) => cmd::permission::run(call, &args),
         Command::Provenance(args) => cmd::provenance::run(call, &args),
         Command::Usage(args) => cmd::usage::run(call, &args),
+        Command::Coverage(args) => cmd::coverage::run(call, &args),
         Command::Session(command) => cmd::session::run(call, &command),
         Command::Related(args) => cmd::related::run(call, &args),
         Command::Saved(command) => cmd::saved::run(call, &command),

@@ -87,7 +87,7 @@ impl Archive {
     }
 
     /// As [`Archive::admit`], for those who hand events in.
-    pub(crate) fn admit_writer(&self, secret: Option<&str>, visitor: &Visitor, now: Timestamp) -> Result<Token, Refusal> {
+    pub fn admit_writer(&self, secret: Option<&str>, visitor: &Visitor, now: Timestamp) -> Result<Token, Refusal> {
         let Some(secret) = secret else { return Err(Refusal::NoToken) };
         let Some(token) = self.tokens.find(secret, now)? else {
             self.tell_refused("", visitor, json!({"event_type": "auth.token_rejected"}))?;

@@ -58,7 +58,7 @@ fn target(call: &mut Call, args: &Verify) -> Result<Target, Failure> {
         .hint("a ledger is a folder with log.json; an export is a file made with: sealtrail search -o json --proof"))
 }
 
-fn read_vkey(path: &Path) -> Result<VerifierKey, Failure> {
+pub(crate) fn read_vkey(path: &Path) -> Result<VerifierKey, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
     let line = text.trim().trim_start_matches("vkey ");
     VerifierKey::parse(line)

@@ -1,6 +1,7 @@
 //! The binary, run as a user runs it.
 
 mod arguments;
+mod coverage;
 mod imports;
 mod jobs;
 mod permission;

@@ -267,8 +267,8 @@ impl Session {
         }
     }
 
-    /// Returns from when to when it was heard of.
-    pub(super) fn span(&self) -> (i64, i64) {
+    /// Returns from when to when it was heard of, in milliseconds since 1970.
+    pub fn span(&self) -> (i64, i64) {
         let spans = self.spans.iter().flatten();
         let from = spans.clone().map(|(from, _)| *from).min().unwrap_or(0);
         (from, spans.map(|(_, to)| *to).max().unwrap_or(0))
