@@ -173,6 +173,15 @@ def problems_of_calls(calls, events):
     return found + [f"{ident}: in telemetry, but the API never served it" for ident in sorted(told - set(calls))]
 
 
+def blind_spots(calls, events):
+    """Proves the check itself: with what telemetry tells of one call taken out of the trail, that call must be named."""
+    for ident in calls:
+        rest = [event for event in events if event["witness"] != "otel" or event.get("tool_use_id") != ident]
+        told = any(event.get("phase") for event in events if event["witness"] == "otel" and event.get("tool_use_id") == ident)
+        if told and not any(ident in sentence for sentence in problems_of_calls(calls, rest)):
+            yield f"{ident}: this check would not notice if telemetry lacked it"
+
+
 def problems_of_requests(records, events):
     """Returns which calls of the model telemetry does not tell."""
     served = {value for record in records if record["response"].get("status") == 200 and record["request"]["path"].startswith("/v1/messages")
@@ -211,6 +220,7 @@ def check_client(options):
         records = [json.loads(path.read_text()) for path in sorted((out / "api").glob("[0-9]*.json"))]
         calls = trail_checks.served_calls(records, json.loads((HERE / "scripts" / script).read_text()))
         problems = problems_of_calls(calls, events) + problems_of_requests(records, events) + problems_of_sequence(events)
+        problems += blind_spots(calls, events)
         kinds = {event["otel"]["signal"] for event in events if event["witness"] == "otel" and "otel" in event}
         problems += [] if kinds == {"log", "span", "metric"} else [f"only {sorted(kinds)} came"]
         problems += check_trail.secrets_on_disk(home)
