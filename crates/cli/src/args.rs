@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod coverage;
 mod find;
 mod manage;
+mod mcp;
 mod provenance;
 mod read;
 mod serve;
@@ -14,9 +15,10 @@ mod serve;
 pub(crate) use coverage::{Coverage, CoverageCommand};
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
+pub(crate) use mcp::{Mcp, McpCollector, McpCommand, McpProxy, McpRead, McpWrap};
 pub(crate) use provenance::{Provenance, ProvenanceCommand};
 pub(crate) use read::{CheckpointCommand, Filter, Get, Permission, Prove, Search, SessionCommand, Tail, Trace, Usage, Verify};
-pub(crate) use serve::{Gateway, Mcp, Serve, TokenCommand, TokenCreate, TokenScope};
+pub(crate) use serve::{Gateway, Serve, TokenCommand, TokenCreate, TokenScope};
 
 /// The audit trail of Claude Code agents: captured, sealed, searchable, provable.
 #[derive(Debug, Parser)]
@@ -159,7 +161,7 @@ pub(crate) enum Command {
     /// Tokens: who may ask the query API and the MCP tool, and who may hand events in
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Give an agent a view of the trail, as MCP tools on standard input and output
+    /// MCP: a view of the trail for an agent, a collector of its own word, and a proxy that records any server
     Mcp(Mcp),
     /// Seal records that were captured elsewhere
     #[command(subcommand)]

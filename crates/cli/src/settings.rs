@@ -7,5 +7,5 @@ mod place;
 
 pub(crate) use apply::{Change, write};
 pub(crate) use edit::{install, installed, uninstall};
-pub(crate) use handler::{EVENTS, Handler, NOT_INSTALLED, hook_binary};
+pub(crate) use handler::{EVENTS, Handler, NOT_INSTALLED, hook_binary, input};
 pub(crate) use place::{Place, cleanup_period_days, every};

@@ -96,12 +96,3 @@ pub(crate) struct Gateway {
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
 }
-/// `mcp`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Example, for the client's .mcp.json:
-  {\"mcpServers\": {\"audit\": {\"command\": \"sealtrail\", \"args\": [\"mcp\"], \"env\": {\"SEALTRAIL_TOKEN\": \"stk_...\"}}}}")]
-pub(crate) struct Mcp {
-    /// Ask the query API there instead of opening the trail: http://127.0.0.1:8787
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
-}

@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use super::Wanted;
+use super::read::Wanted;
 use crate::failure::Failure;
 
 /// 64 MiB: the largest answer is a page of about 4 MiB, or a chain of 20,000 events.

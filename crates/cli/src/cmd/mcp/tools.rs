@@ -13,7 +13,7 @@ use sealtrail_server::Question;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{LIMIT, Source, Wanted};
+use super::read::{LIMIT, Source, Wanted};
 
 /// 256 KiB: more than fits into the context of an agent.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
