@@ -49,7 +49,7 @@ class DeliveryTest(Case):
         result = self.store().write({"event_type": "data.file_read", "complianceTags": ["SOC2", "GDPR"]})
         request = self.stub.requests[0]
         self.assertEqual((request["path"], request["headers"]["Authorization"]), ("/v1/events", "Bearer stw_key"))
-        self.assertEqual(request["headers"]["X-Compliance-Tags"], "GDPR,SOC2")
+        self.assertEqual(request["headers"]["X-Compliance-Tags"], "SOC2,GDPR")
         self.assertEqual(result, {"status": "sealed", "audit_id": request["records"][0]["audit_id"]})
         self.assertIn("timestamp", request["records"][0])
 

@@ -137,14 +137,16 @@ export class AuditStore {
       }
       this.#fallback.forgetFirst();
       this.#failures = 0;
+      this.#notBefore = 0;
     }
   }
 
   async #send(records: Record_[]): Promise<Result[]> {
     const headers: Record<string, string> = { "content-type": "application/json", accept: "application/json" };
     if (this.#key) headers["authorization"] = `Bearer ${this.#key}`;
-    const tags = new Set(records.flatMap((record) => (Array.isArray(record["complianceTags"]) ? record["complianceTags"].map(String) : [])));
-    if (tags.size > 0) headers["x-compliance-tags"] = [...tags].sort().join(",").replace(/[^\x20-\x7e]/g, "?");
+    // The header is for all that is sent; where records differ, each has its own tags in itself.
+    const [tags = "", ...others] = new Set(records.map((record) => (Array.isArray(record["complianceTags"]) ? record["complianceTags"].join(",") : "")));
+    if (tags !== "" && others.length === 0) headers["x-compliance-tags"] = tags.replace(/[^\x20-\x7e]/g, "?");
     let response: Response;
     let text: string;
     try {

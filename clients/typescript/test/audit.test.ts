@@ -76,7 +76,7 @@ afterEach(async () => {
 test("a record is sealed", async () => {
   const written = await store().write({ event_type: "data.file_read", complianceTags: ["SOC2", "GDPR"] });
   const request = requests[0];
-  assert.deepEqual([request?.path, request?.headers.authorization, request?.headers["x-compliance-tags"]], ["/v1/events", "Bearer stw_key", "GDPR,SOC2"]);
+  assert.deepEqual([request?.path, request?.headers.authorization, request?.headers["x-compliance-tags"]], ["/v1/events", "Bearer stw_key", "SOC2,GDPR"]);
   assert.equal(written.status, "sealed");
   assert.ok(known.get(written.audit_id)?.["timestamp"]);
 });

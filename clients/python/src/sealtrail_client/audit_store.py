@@ -65,9 +65,10 @@ class Collector:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        tags = sorted({str(tag) for record in records for tag in _list(record.get("complianceTags"))})
-        if tags:
-            headers["X-Compliance-Tags"] = ",".join(tags).encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")
+        tags = {",".join(str(tag) for tag in _list(record.get("complianceTags"))) for record in records}
+        if len(tags) == 1 and any(tags):
+            # The header is for all that is sent; where records differ, each has its own tags in itself.
+            headers["X-Compliance-Tags"] = tags.pop().encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")
         body = json.dumps(list(records), ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")
         connection = self._connect(self._host, self._port, timeout=self._timeout)
         try:
@@ -209,7 +210,7 @@ class AuditStore:
                     if result.get("status") == "rejected":
                         self.fallback.refuse(record, str(result.get("error", "rejected")))
                 self.fallback.forget_first()
-                self._failures = 0
+                self._failures, self._not_before = 0, 0.0
         return not self.fallback
 
     def _pause(self, error: AuditUnavailable) -> None:
