@@ -59,6 +59,16 @@ def damaged(ledger, name):
     return copy
 
 
+def by_hand(ledger):
+    """Runs the shell lines of the README that check one event without any program of ours."""
+    readme = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    leaf, tile = [line.strip() for line in readme.splitlines() if line.startswith("    (printf") or line.startswith("    dd if=tile")]
+    told = [run(["bash", "-c", line], cwd=ledger).stdout.split()[0] for line in (leaf, tile)]
+    if told[0] != told[1]:
+        raise SystemExit(f"the README's shell lines tell {told[0]} and {told[1]}")
+    print("the README's shell lines find the same leaf in the segment and in the tile")
+
+
 def check(binaries, folder, compression):
     home = folder / "trail"
     audit_id = make(binaries, home, compression)
@@ -68,6 +78,8 @@ def check(binaries, folder, compression):
         raise SystemExit(f"{compression}: sealed segments {sealed}, expected two")
     proof.write_text(run([binaries / "sealtrail", "--home", home, "prove", audit_id, "-o", "proof"]).stdout)
     judge(ledger, 0, proof, ledger / "log.vkey")
+    if compression == "gzip":
+        by_hand(ledger)
     ending = ".jsonl.gz" if compression == "gzip" else ".jsonl"
     files = [f"seg/000000000000.{part}{ending}" for part in ("entries", "slots", "commits")] + [f"seg/{sealed[1]}"]
     for name in files:
