@@ -36,6 +36,8 @@ pub(super) struct Action {
     pub(super) unheard: bool,
     /// Somebody's hook changed its input.
     pub(super) rewritten: bool,
+    /// A model call beside the talk of an agent.
+    pub(super) aside: bool,
     /// What a model call was for.
     pub(super) source: Option<Box<str>>,
 }
@@ -78,6 +80,7 @@ impl Action {
         self.never_ran |= matches!(told.reason, "unknown_tool" | "rejected_input" | "skipped");
         self.unheard |= told.reason == "no_outcome_hook";
         self.rewritten |= told.kind == "policy.rewritten";
+        self.aside |= told.asks_aside();
         if !told.source.is_empty() && told.is_model_call() {
             least(&mut self.source, told.source.into());
         }
@@ -104,6 +107,7 @@ impl Action {
         self.never_ran |= other.never_ran;
         self.unheard |= other.unheard;
         self.rewritten |= other.rewritten;
+        self.aside |= other.aside;
     }
 
     /// Returns what a witness told.

@@ -6,6 +6,9 @@ use super::words::{Class, Phases, Witness, words};
 /// 5 minutes before the last hook: a change of settings then is the likely reason for its being the last.
 const CHANGE_BEFORE_MS: i64 = 5 * 60 * 1_000;
 
+/// 1 s: calls of one turn begin together.
+const AT_ONCE_MS: i64 = 1_000;
+
 words! {
     /// The likely cause of a gap.
     Cause {
@@ -39,6 +42,8 @@ words! {
         TranscriptDeleted = "transcript_deleted",
         /// No line came after that.
         TranscriptStopped = "transcript_stopped",
+        /// Nothing of this subagent's own transcript was read.
+        SubagentTranscript = "subagent_transcript_gone",
         /// Lines came before and after.
         TranscriptCut = "transcript_cut",
         /// Nothing came through the gateway after that.
@@ -89,6 +94,7 @@ impl Cause {
             Self::OtelDropped => "telemetry came before and after: the exporter dropped this event",
             Self::TranscriptDeleted => "the transcript was deleted before this was read",
             Self::TranscriptStopped => "no line of the transcript came after that: it was deleted, or it is not followed any more",
+            Self::SubagentTranscript => "nothing of this subagent's own transcript was read: it was deleted before that, or never found",
             Self::TranscriptCut => "lines came before and after: the transcript was edited, or a line of it could not be read",
             Self::GatewayStopped => "nothing came through the gateway after that: it was killed, or the client was pointed elsewhere",
             Self::GatewayBypassed => "others came through the gateway before and after: this one took another way to the model",
@@ -107,6 +113,8 @@ pub(super) struct Place<'a> {
     pub(super) agent: Option<&'a str>,
     /// Phases that a witness left out, which told the others.
     pub(super) lacks: Phases,
+    /// When the witness first told of it, if it did.
+    pub(super) own: Option<i64>,
     /// The recorder counted lost events of this witness at this time.
     pub(super) counted: bool,
 }
@@ -128,10 +136,11 @@ pub(super) fn likely(session: &Session, witness: Witness, place: &Place<'_>) -> 
         Witness::Otel => Cause::OtelDropped,
         Witness::Transcript if session.transcript_gone.is_some() => Cause::TranscriptDeleted,
         Witness::Transcript if killed && (after || !place.lacks.is_empty()) => Cause::ClientKilled,
+        Witness::Transcript if unseen(session, witness, place) => Cause::SubagentTranscript,
         Witness::Transcript if after => Cause::TranscriptStopped,
         Witness::Transcript if before => Cause::StartedLate,
         Witness::Transcript => Cause::TranscriptCut,
-        Witness::Gateway if place.agent.is_some_and(|agent| unseen_at_gateway(session, agent)) => Cause::SubagentBypass,
+        Witness::Gateway if unseen(session, witness, place) => Cause::SubagentBypass,
         Witness::Gateway if after => Cause::GatewayStopped,
         Witness::Gateway if before => Cause::StartedLate,
         Witness::Gateway => Cause::GatewayBypassed,
@@ -144,20 +153,25 @@ fn of_hook(session: &Session, place: &Place<'_>, span: (i64, i64)) -> Cause {
     if place.lacks.has(Phases::INTENT) {
         return if place.class == Class::Session { Cause::SessionStartLost } else { Cause::HookIntentLost };
     }
-    if place.at > span.1 || place.lacks.has(Phases::OUTCOME) {
+    let after = place.at > span.1;
+    // The hook of its end did not come, and none of another call after it.
+    let last = place.own.is_some()
+        && session.last_call_hook.is_none_or(|last| place.own.is_some_and(|own| own.saturating_add(AT_ONCE_MS) >= last));
+    if after || place.lacks.has(Phases::OUTCOME) {
         let since = span.1.saturating_sub(CHANGE_BEFORE_MS);
-        let last = place.at > span.1;
-        if last && session.changed.range(since..=place.at).next().is_some() {
+        let until = if after { place.at } else { session.span().1 };
+        if (after || last) && session.changed.range(since..=until).next().is_some() {
             return Cause::HookRemoved;
         }
         if session.killed.is_some() {
             return Cause::ClientKilled;
         }
-        return if last { Cause::HookStopped } else { Cause::HookOutcomeLost };
+        return if after { Cause::HookStopped } else { Cause::HookOutcomeLost };
     }
     if place.at < span.0 { Cause::StartedLate } else { Cause::HookFailed }
 }
 
-fn unseen_at_gateway(session: &Session, agent: &str) -> bool {
-    session.agents.get(agent).is_none_or(|action| action.of(Witness::Gateway).is_none())
+/// Tells whether a witness saw nothing of what a subagent did.
+fn unseen(session: &Session, witness: Witness, place: &Place<'_>) -> bool {
+    place.agent.is_some_and(|agent| !session.saw_act(witness, agent))
 }

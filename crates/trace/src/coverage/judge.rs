@@ -63,7 +63,7 @@ impl Bench<'_> {
         }
         let wanted = match class {
             Class::ToolCall => of_call(session, action, witness, row.must, required)?,
-            Class::ModelCall => of_model(key, action, witness, row.must)?,
+            Class::ModelCall => of_model(session, key, action, witness, row.must)?,
             Class::Subagent => of_agent(session, key, witness, row.must)?,
             Class::Prompt => row.must,
             // A server behind HTTP is told no session.
@@ -106,22 +106,23 @@ const TALK: &[&str] = &["sdk", "repl_main_thread", "agent"];
 /// Begins the ids that the gateway gives to requests that got none.
 const MINTED: &str = "gw_";
 
-fn of_model(key: &str, call: &Action, witness: Witness, must: Phases) -> Option<Phases> {
+fn of_model(session: &Session, key: &str, call: &Action, witness: Witness, must: Phases) -> Option<Phases> {
     let answered = call.phases().has(Phases::OUTCOME) && !call.failed();
     let source = call.source.as_deref().unwrap_or_default();
-    let talk = source.is_empty() || TALK.iter().any(|word| source.starts_with(word));
+    let aside = call.aside || call.first().is_some_and(|(at, _)| session.was_compacting(at));
+    let talk = if source.is_empty() { !aside } else { TALK.iter().any(|word| source.starts_with(word)) };
     match witness {
         // Nobody else knows it by that name.
         Witness::Otel | Witness::Transcript if key.starts_with(MINTED) => None,
         // Attempts that failed are told by whoever stood between.
-        Witness::Otel if !answered => None,
+        Witness::Otel if !answered || call.aside => None,
         Witness::Transcript if !answered || !talk => None,
         _ => Some(must),
     }
 }
 
 fn of_agent(session: &Session, agent: &str, witness: Witness, must: Phases) -> Option<Phases> {
-    let acted = session.agents_acted.contains(agent);
+    let acted = session.has_acted(agent);
     let internal = !session.agents_started.contains(agent) && !session.agents_typed.contains(agent);
     match witness {
         Witness::Hook => Some(must),

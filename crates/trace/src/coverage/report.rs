@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::action::Action;
-use super::cause::{Place, likely};
+use super::cause::{Cause, Place, likely};
 use super::finding::{self, Finding, Kind};
 use super::gap::{self, Gap, Item, Loss};
 use super::judge::{Bench, Cell};
@@ -185,8 +185,10 @@ impl Report {
                     && loss.touches(item.at - LOSS_SLACK_MS, item.at + LOSS_SLACK_MS)
             };
             let counted = losses.iter().any(near);
-            let cause = likely(session, *witness, &Place { class, at: item.at, agent, lacks, counted });
-            let agent = if *witness == Witness::Gateway { agent.map(str::to_owned) } else { None };
+            let own = action.of(*witness).map(|seen| seen.first.0);
+            let cause = likely(session, *witness, &Place { class, at: item.at, agent, lacks, own, counted });
+            let of_agent = matches!(cause, Cause::SubagentBypass | Cause::SubagentTranscript);
+            let agent = agent.filter(|_| of_agent).map(str::to_owned);
             gap::note(gaps, session.id(), (*witness, class, cause, agent), item);
         }
         self.compared += u64::from(owed > 1 && class != Class::Session);
@@ -216,7 +218,8 @@ impl Report {
         self.findings.items.sort();
         self.notes.items.sort();
         self.gaps.items.sort_by(|a, b| {
-            (a.cause, a.witness, a.span, &a.session, a.class, &a.agent).cmp(&(b.cause, b.witness, b.span, &b.session, b.class, &b.agent))
+            let place = |gap: &Gap| (gap.cause, gap.witness, gap.session.clone(), gap.agent.clone(), gap.class, gap.span);
+            place(a).cmp(&place(b))
         });
     }
 

@@ -35,8 +35,10 @@ pub struct Session {
     /// Agents that only ended: the client's own, for compaction.
     pub(super) agents_started: BTreeSet<Box<str>>,
     pub(super) agents_typed: BTreeSet<Box<str>>,
-    /// Agents that a witness showed doing something.
-    pub(super) agents_acted: BTreeSet<Box<str>>,
+    /// Agents that called a tool or a model, each with the witnesses who saw that, one bit each.
+    acted: BTreeMap<Box<str>, u8>,
+    /// The last hook of a tool call.
+    pub(super) last_call_hook: Option<i64>,
     /// A witness saw more than traffic with the model's API.
     pub(super) has_trail: bool,
     /// Its last start and its last end: a session that is taken up again is open again.
@@ -46,6 +48,8 @@ pub struct Session {
     pub(super) killed: Option<(i64, Id)>,
     /// When settings or configuration changed.
     pub(super) changed: BTreeSet<i64>,
+    /// When the client began (`false`) and ended (`true`) to compact its talk.
+    compactions: BTreeSet<(i64, bool)>,
     /// The client's transcript went away.
     pub(super) transcript_gone: Option<(i64, Id)>,
     /// Numbers of the exporter's events.
@@ -147,6 +151,10 @@ impl Session {
         if told.kind == "agent.config_update" {
             self.mark_change(told.at);
         }
+        let compacts = matches!(told.kind, "session.compaction_started" | "session.compaction_finished");
+        if witness == Witness::Hook && compacts && self.compactions.len() < MARKS_MAX {
+            self.compactions.insert((told.at, told.kind == "session.compaction_finished"));
+        }
         if told.kind == "prompt.submitted" {
             least(&mut self.prompted[witness as usize], Id::new(told.id));
         }
@@ -185,12 +193,19 @@ impl Session {
         if told.call.is_empty() || told.is_run_by_api() {
             return;
         }
+        if witness == Witness::Hook {
+            self.last_call_hook = self.last_call_hook.max(Some(told.at));
+        }
         self.act(Class::ToolCall, told.call, witness, told);
-        self.acted(told.agent);
+        self.acts(told.agent, witness);
     }
 
     /// A request that has no id yet is known by the event that told of it, and its answer by the event that it names.
     fn of_model(&mut self, witness: Witness, told: &Told<'_>) {
+        if told.shows_answer() {
+            let shown = Told { phases: Phases::OUTCOME, end: None, tool: "", tokens: [None; 2], ..*told };
+            self.act(Class::ModelCall, told.request, witness, &shown);
+        }
         if !told.is_model_call() {
             return;
         }
@@ -206,7 +221,7 @@ impl Session {
             self.answered.insert(told.parent.into(), told.request.into());
         }
         self.act(Class::ModelCall, key, witness, told);
-        self.acted(told.agent);
+        self.acts(told.agent, witness);
     }
 
     fn of_agents(&mut self, witness: Witness, told: &Told<'_>) {
@@ -225,9 +240,9 @@ impl Session {
         }
     }
 
-    fn acted(&mut self, agent: &str) {
-        if !agent.is_empty() && self.agents_acted.len() < ACTIONS_MAX {
-            self.agents_acted.insert(agent.into());
+    fn acts(&mut self, agent: &str, witness: Witness) {
+        if !agent.is_empty() && (self.acted.len() < ACTIONS_MAX || self.acted.contains_key(agent)) {
+            *self.acted.entry(agent.into()).or_default() |= 1 << witness as u8;
         }
     }
 
@@ -277,6 +292,21 @@ impl Session {
     /// Tells whether somebody said that it is over.
     pub(super) fn is_over(&self) -> bool {
         self.ended.is_some_and(|ended| self.started.is_none_or(|started| ended >= started))
+    }
+
+    /// Tells whether a witness saw an agent call a tool or a model.
+    pub(super) fn saw_act(&self, witness: Witness, agent: &str) -> bool {
+        self.acted.get(agent).is_some_and(|seen| seen & (1 << witness as u8) != 0)
+    }
+
+    /// Tells whether the client was compacting its talk then.
+    pub(super) fn was_compacting(&self, at: i64) -> bool {
+        self.compactions.range(..=(at, true)).next_back().is_some_and(|(_, ended)| !ended)
+    }
+
+    /// Tells whether anybody saw that.
+    pub(super) fn has_acted(&self, agent: &str) -> bool {
+        self.acted.contains_key(agent)
     }
 
     /// Tells whether a witness said anything of the session.

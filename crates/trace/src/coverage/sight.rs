@@ -85,7 +85,7 @@ pub const SIGHTS: &[Sight] = &[
         Witness::Otel,
         Phases::OUTCOME,
         "`api_request`, `api_error`",
-        "attempts before the last one of a request that failed",
+        "attempts before the last one of a request that failed; the client's trial of another model",
     ),
     sees(Class::ModelCall, Witness::Gateway, BOTH, "the request and its answer", "requests that do not go through it"),
     never(Class::ModelCall, Witness::Mcp, NOT_MCP),

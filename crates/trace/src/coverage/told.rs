@@ -93,6 +93,22 @@ impl<'a> Told<'a> {
         matches!(self.kind, "model.request" | "model.response" | "model.call") && self.call.is_empty()
     }
 
+    /// Tells whether it shows that a request was answered, although it is no event of the answer itself: a line of the answer, or the span of the request.
+    pub(super) fn shows_answer(&self) -> bool {
+        let by = match self.witness {
+            Some(Witness::Transcript) => true,
+            Some(Witness::Otel) => self.kind == "otel.claude_code.llm_request",
+            _ => false,
+        };
+        by && !self.request.is_empty() && !self.is_model_call()
+    }
+
+    /// Tells whether it is a request beside the talk of an agent: it offers no tools.
+    pub(super) fn asks_aside(&self) -> bool {
+        let tools = self.member("request.tools").and_then(Value::as_u64).unwrap_or(0);
+        self.kind == "model.request" && tools == 0 && self.member("request.messages").is_some()
+    }
+
     /// Tells whether it only shows traffic with the model's API: lines of a bill, no trail of actions.
     pub(super) fn is_api_level(&self) -> bool {
         const BILLS: &[&str] = &["model.", "cost.", "gateway.", "otel.api_", "otel.metric", "otel.claude_code.llm_request"];

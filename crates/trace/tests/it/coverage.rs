@@ -63,10 +63,14 @@ fn hooks_that_are_removed_are_named() {
     let report = judged(&holed, &[]);
     assert_eq!(
         gaps(&report),
-        ["hook tool_call hook_removed: toolu_3 toolu_4", "hook subagent hook_removed: a1", "hook prompt hook_removed: p2",]
+        ["hook tool_call hook_removed: toolu_3 toolu_4", "hook prompt hook_removed: p2", "hook subagent hook_removed: a1",]
     );
     assert_eq!((report.verdict(), report.holds(100), report.holds(50), report.holds(0)), (Verdict::Gaps, false, false, true));
     assert_eq!(report.gaps()[0].items[0].seen_by, [Witness::Transcript, Witness::Otel, Witness::Gateway]);
+    // The call that removes them is the first whose end no hook tells.
+    let mut own = holed.clone();
+    own.retain(|view| !(is(view, "witness", "hook") && is(view, "tool_use_id", "toolu_2") && is(view, "phase", "outcome")));
+    assert_eq!(gaps(&judged(&own, &[]))[0], "hook tool_call hook_removed: toolu_2 toolu_3 toolu_4");
     let stopped = judged(&without(events, |view| is(view, "witness", "hook") && second_of(view) >= cut), &[]);
     assert!(gaps(&stopped)[0].starts_with("hook tool_call hook_stopped: toolu_3"), "{:?}", gaps(&stopped));
 }
@@ -119,6 +123,20 @@ fn a_deleted_transcript_is_named() {
     assert!(found.iter().all(|gap| gap.starts_with("transcript ")), "{found:?}");
 }
 
+/// Protects against the transcript of a subagent that is gone: its calls are named, and the main one is not suspected.
+#[test]
+fn the_transcript_of_a_subagent_is_missed() {
+    let holed = without(clean(), |view| is(view, "witness", "transcript") && is(view, "agent_id", "a1"));
+    assert_eq!(
+        gaps(&judged(&holed, &[])),
+        [
+            "transcript tool_call subagent_transcript_gone of a1: toolu_4",
+            "transcript model_call subagent_transcript_gone of a1: req_4 req_5",
+            "transcript subagent subagent_transcript_gone of a1: a1",
+        ]
+    );
+}
+
 /// Protects against a subagent that goes around the gateway: it is named, with its requests.
 #[test]
 fn a_subagent_past_the_gateway_is_named() {
@@ -126,9 +144,9 @@ fn a_subagent_past_the_gateway_is_named() {
     assert_eq!(
         gaps(&judged(&holed, &[])),
         [
-            "gateway subagent subagent_bypass of a1: a1",
-            "gateway model_call subagent_bypass of a1: req_4 req_5",
             "gateway tool_call subagent_bypass of a1: toolu_4",
+            "gateway model_call subagent_bypass of a1: req_4 req_5",
+            "gateway subagent subagent_bypass of a1: a1",
         ]
     );
 }
@@ -429,4 +447,32 @@ fn a_session_beyond_the_limit_is_said_to_be() {
     let large = report.findings().iter().any(|finding| finding.kind.word() == "too_large");
     assert_eq!(large, wanted > ACTIONS_MAX);
     assert!(report.findings().len() <= 10_000 && report.gaps().iter().all(|gap| gap.items.len() <= 100));
+}
+
+/// Protects against false alarms about the client's other requests: a trial of a model, a title, a compaction have no line in the transcript; a line of
+/// an answer, or the span of a request, shows the request.
+#[test]
+fn requests_beside_the_talk_are_owed_by_nobody_else() {
+    let mut told = Teller::default();
+    told.start();
+    told.prompt("p1");
+    told.model("req_1", None);
+    let answer = |told: &mut Teller, request: &str, facts: Value| {
+        told.other("gateway", "model.request", json!({"phase": "intent", "model": "claude-sonnet-4-5", "request": facts}));
+        let asked = told.events.last().unwrap()["audit_id"].clone();
+        let done = json!({"phase": "outcome", "outcome": "success", "request_id": request, "parent_audit_id": asked});
+        told.other("gateway", "model.response", done);
+    };
+    answer(&mut told, "req_trial", json!({"messages": 1}));
+    told.other("hook", "session.compaction_started", json!({"hook_event_name": "PreCompact"}));
+    answer(&mut told, "req_compact", json!({"messages": 30, "tools": 32}));
+    told.other("hook", "session.compaction_finished", json!({"hook_event_name": "PostCompact"}));
+    told.other("otel", "otel.claude_code.llm_request", json!({"request_id": "req_compact", "outcome": "success"}));
+    answer(&mut told, "req_last", json!({"messages": 5, "tools": 32}));
+    told.other("transcript", "model.message", json!({"request_id": "req_last", "model": "claude-sonnet-4-5"}));
+    told.other("otel", "otel.claude_code.llm_request", json!({"request_id": "req_last", "outcome": "success", "input_tokens": 1}));
+    told.end();
+    let report = judged(&told.events, &[]);
+    assert_eq!((gaps(&report), findings(report.findings())), (vec![], vec![]));
+    assert_eq!((report.verdict(), report.tally(Class::ModelCall, Witness::Transcript).seen), (Verdict::Complete, 2));
 }
