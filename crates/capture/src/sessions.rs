@@ -1,7 +1,7 @@
 //! The pairing state: which calls of which sessions are open, and what is known of the agents in them.
 //!
-//! It holds ids, fingerprints and the folders of open calls, no content. It is changed only by [`Step`]s, and a step is read from a stored event exactly as
-//! from a new one: replaying the trail gives the same state.
+//! It holds ids, fingerprints, the folders of open calls and redacted texts of instructions, no other content. It is changed only by [`Step`]s, and a
+//! step is read from a stored event exactly as from a new one: replaying the trail gives the same state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use sealtrail_capture::provenance::{INSTRUCTION_FILES_MAX, INSTRUCTIONS_BYTES_MAX, InstructionFile, InstructionKind, Named, named};
 use sealtrail_capture::settings::{Look, Mark, Scope, Why};
 
-use super::settings::{Stamp, Watch, read, repository, stamp_of};
+use super::settings::{LEVELS_MAX, Stamp, Watch, read, repository, stamp_of};
 use crate::clock::unix_ns;
 
 /// Hooks at which files that may have changed are looked for: the turns of a session and of its agents, where the client reads its files again.
@@ -23,6 +23,9 @@ const FOLDERS: &[(&str, InstructionKind)] = &[
     ("commands", InstructionKind::Command),
     ("output-styles", InstructionKind::OutputStyle),
 ];
+
+/// Memory files that the client loads by itself: in the project's folder and above it. It names them in a hook as well, but a plug-in may be ready too late to hear it.
+const MEMORY: &[(&str, Scope)] = &[("CLAUDE.md", Scope::Project), (".claude/CLAUDE.md", Scope::Project), ("CLAUDE.local.md", Scope::Local)];
 
 /// 4 folders deep: the client's own go one or two deep.
 const DEPTH_MAX: usize = 4;
@@ -96,6 +99,12 @@ impl Watch {
         }
         let mut entries = ENTRIES_MAX;
         let mut left_out = 0;
+        for (scope, path) in self.memory(folder, root.as_deref(), config) {
+            let stamp = stamp_of(&path);
+            if stamp.is_some() && into.len() < INSTRUCTION_FILES_MAX {
+                into.entry(path).or_insert(Entry { kind: InstructionKind::Memory, scope, stamp, named: false });
+            }
+        }
         for entry in into.iter_mut().filter(|(_, entry)| entry.named) {
             entry.1.stamp = stamp_of(entry.0);
         }
@@ -116,6 +125,18 @@ impl Watch {
         left_out
     }
 
+    /// Returns where the client looks for memory files: the organisation's, the person's, and up from the project's folder to the root of its repository.
+    fn memory(&self, folder: Option<&str>, root: Option<&str>, config: Option<&str>) -> Vec<(Scope, String)> {
+        let mut places = vec![(Scope::Managed, format!("{}/CLAUDE.md", self.managed))];
+        places.extend(config.map(|config| (Scope::User, format!("{config}/CLAUDE.md"))));
+        let up = folder.into_iter().flat_map(|folder| Path::new(folder).ancestors().take(LEVELS_MAX));
+        let inside = up.filter_map(Path::to_str).take_while(|at| Some(*at) == folder || root.is_some_and(|root| at.starts_with(root)));
+        for at in inside {
+            places.extend(MEMORY.iter().map(|(name, scope)| (*scope, format!("{}/{name}", at.trim_end_matches('/')))));
+        }
+        places
+    }
+
     /// Reads the files, as many as fit; what does not is taken for not seen, so that the next look finds it.
     fn read_all(&self, paths: Vec<String>, now: &mut Entries, loaded: Option<&str>, uid: u32) -> Vec<InstructionFile> {
         let mut files = Vec::new();
@@ -128,7 +149,9 @@ impl Watch {
                 continue;
             }
             room -= size;
-            let found = read(Path::new(&path), INSTRUCTIONS_BYTES_MAX, (!self.follows(uid)).then_some(uid));
+            // Nobody but the administrator chose what lies in the organisation's folder; what a sender calls managed says nothing.
+            let follows = self.follows(uid) || path.strip_prefix(&self.managed).is_some_and(|rest| rest.starts_with('/'));
+            let found = read(Path::new(&path), INSTRUCTIONS_BYTES_MAX, (!follows).then_some(uid));
             let loaded = loaded == Some(path.as_str());
             files.push(InstructionFile { kind: entry.kind, scope: entry.scope, path, loaded, found });
         }
@@ -183,5 +206,55 @@ fn walk(folder: &Path, depth: usize, follows: bool, entries: &mut usize, found: 
         } else if about.is_file() && path.extension().is_some_and(|extension| extension == "md") {
             found.extend(path.to_str().map(str::to_owned));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::symlink;
+
+    use sealtrail_capture::settings::Scope;
+
+    use super::{DEPTH_MAX, ENTRIES_MAX, walk};
+    use crate::side::Watch;
+
+    /// Protects what a sender may not have read for it: links are followed only where the recorder reads as the sender itself, and a folder that leads into itself ends.
+    #[test]
+    fn links_and_bounds_of_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules");
+        std::fs::create_dir_all(rules.join("a/b/c/d")).unwrap();
+        for name in ["one.md", "a/two.md", "a/b/c/d/too-deep.md", "a/none.txt"] {
+            std::fs::write(rules.join(name), "x").unwrap();
+        }
+        std::fs::write(folder.path().join("elsewhere.md"), "x").unwrap();
+        symlink(folder.path().join("elsewhere.md"), rules.join("link.md")).unwrap();
+        let found = |follows: bool, entries: usize| {
+            let (mut left, mut found) = (entries, Vec::new());
+            walk(&rules, DEPTH_MAX, follows, &mut left, &mut found);
+            let names = found.iter().map(|path| path.rsplit_once("/rules/").unwrap().1.to_owned());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(found(false, ENTRIES_MAX), ["a/two.md", "one.md"]);
+        assert_eq!(found(true, ENTRIES_MAX), ["a/two.md", "link.md", "one.md"]);
+        assert!(found(true, 0).is_empty());
+        symlink(&rules, rules.join("a/again")).unwrap();
+        assert!(found(true, ENTRIES_MAX).len() < 20);
+    }
+
+    /// Protects the list of memory files: from the project's folder up to the root of its repository and no further, and the project's folder alone where there is none.
+    #[test]
+    fn where_memory_files_are() {
+        let watch = Watch::new(1000);
+        let project = |folder: &str, root: Option<&str>| {
+            let found = watch.memory(Some(folder), root, Some("/home/dev/.claude"));
+            assert_eq!(found[1], (Scope::User, "/home/dev/.claude/CLAUDE.md".to_owned()));
+            found[2..].iter().filter(|(_, path)| !path.contains(".claude/")).map(|(_, path)| path.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(project("/w/p", None), ["/w/p/CLAUDE.md", "/w/p/CLAUDE.local.md"]);
+        let inside = project("/w/p/a/b", Some("/w/p"));
+        assert_eq!((inside.len(), inside[0].as_str(), inside[4].as_str()), (6, "/w/p/a/b/CLAUDE.md", "/w/p/CLAUDE.md"));
     }
 }

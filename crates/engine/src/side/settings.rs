@@ -31,7 +31,7 @@ const SESSIONS_MAX: usize = 1024;
 const FOLDERS_MAX: usize = 64;
 
 /// 64 levels up to the root of a repository.
-const LEVELS_MAX: usize = 64;
+pub(super) const LEVELS_MAX: usize = 64;
 
 /// What a file was like when it was read; nothing when it was not there.
 pub(super) type Stamp = Option<(u64, u64, u64, i64, i64)>;
@@ -57,7 +57,7 @@ pub(super) struct State {
 /// Watches over the files of the sessions: settings and instructions.
 pub(crate) struct Watch {
     pub(super) own_uid: u32,
-    managed: String,
+    pub(super) managed: String,
     pub(super) state: Mutex<State>,
 }
 

@@ -80,6 +80,7 @@ fn told(kind: &str, path: &str, status: &str, reason: &str, loaded: bool) -> (St
 fn a_session_and_its_instructions() {
     let mut client = Client::new();
     client.write("project/CLAUDE.md", "Use two spaces.\n");
+    client.write("config/CLAUDE.md", "Answer in English.\n");
     client.write("project/.claude/agents/reviewer.md", "Review.\n");
     client.write("project/.claude/skills/brief/SKILL.md", "One sentence.\n");
     client.write("project/.claude/skills/brief/notes.md", "none of the client's\n");
@@ -97,6 +98,7 @@ fn a_session_and_its_instructions() {
     assert_eq!(
         client.end(),
         [
+            told("loaded", "config/CLAUDE.md", "present", "first_seen", false),
             told("loaded", "config/commands/greet.md", "present", "first_seen", false),
             told("loaded", "project/.claude/agents/reviewer.md", "present", "first_seen", false),
             told("loaded", "project/.claude/skills/brief/SKILL.md", "present", "first_seen", false),
