@@ -100,7 +100,7 @@ impl Sequences {
             let waited = |hole: &Hole| hole.seen_unix_ns.saturating_add(PATIENCE_NS) <= now_unix_ns;
             due.extend(process.holes.extract_if(.., |hole| waited(hole)).map(|hole| hole.missing));
         }
-        due.sort_by(|a, b| (a.until_unix_ns, a.numbers.start).cmp(&(b.until_unix_ns, b.numbers.start)));
+        due.sort_by_key(|missing| (missing.until_unix_ns, missing.numbers.start));
         due
     }
 

@@ -36,10 +36,12 @@ pub(crate) fn run(call: &mut Call, args: &args::Daemon) -> Result<Exit, Failure>
     if let Some(server) = &server {
         call.screen.say(&format!("the query API answers on {}/v1", server.url()));
     }
-    let ran = daemon.run();
-    if let Some(server) = server {
-        server.stop();
-    }
+    // What the server still knows is sealed before the daemon stops.
+    let ran = daemon.run_then(|| {
+        if let Some(server) = server {
+            server.stop();
+        }
+    });
     let summary = ran.map_err(|error| refused(&error))?;
     call.screen.say(&format!("stopped; {} events in the ledger", count(summary.size)));
     Ok(Exit::Yes)

@@ -56,13 +56,13 @@ pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> 
     if let Some(passing) = &passing {
         gateway::say(call, &loaded, passing);
     }
-    // The ends of calls that the gateway breaks off are sealed before the daemon stops.
+    // The ends of calls that the gateway breaks off, and gaps that the server still waits to see filled, are sealed before the daemon stops.
     let ran = daemon.run_then(|| {
         if let Some(passing) = passing {
             passing.stop();
         }
+        server.stop();
     });
-    server.stop();
     let summary = ran.map_err(|error| refused(&error))?;
     call.screen.say(&format!("stopped; {} events in the ledger", count(summary.size)));
     Ok(Exit::Yes)
