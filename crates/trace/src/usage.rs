@@ -26,6 +26,16 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Returns what is in these and not in `told`.
+    fn beyond(self, told: Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(told.input),
+            output: self.output.saturating_sub(told.output),
+            cache_read: self.cache_read.saturating_sub(told.cache_read),
+            cache_creation: self.cache_creation.saturating_sub(told.cache_creation),
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.input = self.input.saturating_add(other.input);
         self.output = self.output.saturating_add(other.output);
@@ -115,12 +125,15 @@ struct Answer {
     cost_usd: Option<f64>,
 }
 
-/// The client's account of one session: what each model cost.
+/// The client's account of one session: what each model took and cost.
 #[derive(Clone, Debug, Default)]
 struct Account {
     total_usd: Option<f64>,
-    models: BTreeMap<String, f64>,
+    models: BTreeMap<String, Tokens>,
 }
+
+/// The agent of what the client asked a model beside the conversation (to compact it, to name it): its account has it, no line tells the answer.
+pub const SIDE: &str = "(side requests)";
 
 /// Collects answers.
 #[derive(Clone, Debug, Default)]
@@ -177,8 +190,16 @@ impl Usage {
 
     fn account(&mut self, view: &Value) {
         let models = at(view, "transcript.modelUsage").and_then(Value::as_object);
-        let cost = |usage: &Value| usage.get("costUSD").and_then(Value::as_f64);
-        let models = models.into_iter().flatten().filter_map(|(model, usage)| Some((model.clone(), cost(usage)?))).collect();
+        let tokens = |usage: &Value| {
+            let number = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
+            Tokens {
+                input: number("inputTokens"),
+                output: number("outputTokens"),
+                cache_read: number("cacheReadInputTokens"),
+                cache_creation: number("cacheCreationInputTokens"),
+            }
+        };
+        let models = models.into_iter().flatten().map(|(model, usage)| (model.clone(), tokens(usage))).collect();
         // The client does not know what an unknown model costs, and says so.
         let whole = at(view, "transcript.hasUnknownModelCost") != Some(&Value::Bool(true));
         let total_usd = at(view, "transcript.totalCostUSD").and_then(Value::as_f64).filter(|_| whole);
@@ -198,22 +219,42 @@ impl Usage {
             model: model.to_owned(),
             sum,
         };
-        sums.into_iter().map(row).collect()
+        let mut rows: Vec<Row> = sums.into_iter().map(row).collect();
+        rows.extend(self.accounts.keys().flat_map(|session| self.side(session, prices)));
+        rows.sort_by(|a, b| (&a.session_id, &a.agent_id, &a.model).cmp(&(&b.session_id, &b.agent_id, &b.model)));
+        rows
+    }
+
+    /// Returns what the client's account of a session has beyond the answers that were told, by model.
+    fn side(&self, session: &str, prices: &[Price]) -> Vec<Row> {
+        let Some(account) = self.accounts.get(session) else { return Vec::new() };
+        let mut told: BTreeMap<&str, Tokens> = BTreeMap::new();
+        for answer in self.answers.values().filter(|answer| answer.session == session) {
+            told.entry(&answer.model).or_default().add(answer.tokens);
+        }
+        let mut rows = Vec::new();
+        for (model, whole) in &account.models {
+            let tokens = whole.beyond(told.get(model.as_str()).copied().unwrap_or_default());
+            if tokens != Tokens::default() {
+                let price = prices.iter().find(|price| matches(&price.model, model));
+                let cost_usd = price.map(|price| price.of(tokens));
+                let cost_source = if cost_usd.is_some() { CostSource::Prices } else { CostSource::Unknown };
+                let sum = Sum { answers: 0, tokens, cost_usd, cost_source };
+                rows.push(Row { session_id: session.to_owned(), agent_id: SIDE.to_owned(), model: model.clone(), sum });
+            }
+        }
+        rows
     }
 
     /// Returns the sum of one session over all agents and models; the client's own account of its cost counts, where there is one.
     pub fn session(&self, session: &str, prices: &[Price]) -> Sum {
         let mut sum = Sum::default();
         self.answers.values().filter(|answer| answer.session == session).for_each(|answer| sum.take(answer, prices));
+        self.side(session, prices).iter().for_each(|row| sum.tokens.add(row.sum.tokens));
         if let Some(total) = self.accounts.get(session).and_then(|account| account.total_usd) {
             (sum.cost_usd, sum.cost_source) = (Some(total), CostSource::Client);
         }
         sum
-    }
-
-    /// Returns what the client says that a model cost in a session.
-    pub fn client_cost(&self, session: &str, model: &str) -> Option<f64> {
-        self.accounts.get(session)?.models.get(model).copied()
     }
 
     /// Returns the sessions in which a model answered.
@@ -285,63 +326,4 @@ fn matches(pattern: &str, name: &str) -> bool {
         }
     }
     rest.ends_with(end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn response(witness: &str, request: &str, input: u64, more: Value) -> Value {
-        let mut view = json!({
-            "event_type": "model.response", "witness": witness, "session_id": "s", "request_id": request, "model": "m-1",
-            "input_tokens": input, "output_tokens": 2, "audit_id": format!("{witness}{request}{input}"),
-        });
-        if let (Value::Object(view), Value::Object(more)) = (&mut view, more) {
-            view.extend(more);
-        }
-        view
-    }
-
-    fn usage(events: &[Value]) -> Usage {
-        let mut usage = Usage::default();
-        events.iter().for_each(|event| usage.add(event));
-        usage
-    }
-
-    /// Protects the bill: one answer counts once, whoever tells it and however often; the transcript's last word counts, in any order.
-    #[test]
-    fn one_answer_counts_once() {
-        let told = [
-            response("otel", "r1", 9, json!({"cost_usd": 0.5})),
-            response("transcript", "r1", 5, json!({})),
-            response("transcript", "r1", 7, json!({})),
-            response("gateway", "r1", 7, json!({"usage": {"cache_read_input_tokens": 4}})),
-        ];
-        for turn in 0..told.len() {
-            let mut told = told.clone();
-            told.rotate_left(turn);
-            let usage = usage(&told);
-            let sum = usage.session("s", &[]);
-            assert_eq!((sum.answers, sum.tokens.output, sum.cost_usd, sum.cost_source), (1, 2, Some(0.5), CostSource::Witness));
-            assert!(sum.tokens.input == 7 || turn == 2, "{turn} {sum:?}");
-            assert_eq!(usage.disagreements(), 1);
-        }
-    }
-
-    /// Protects against invented money: without a price and without a witness the cost is unknown, also when only a part of it is.
-    #[test]
-    fn no_price_is_invented() {
-        let price = |model: &str| Price { model: model.to_owned(), input: 1e6, output: 0.0, cache_read: 0.0, cache_write: 0.0 };
-        let known = response("transcript", "r1", 3, json!({}));
-        let other = response("transcript", "r2", 1, json!({"model": "n"}));
-        let usage_of = usage(&[known.clone(), other.clone()]);
-        assert_eq!(usage_of.session("s", &[]).cost_source, CostSource::Unknown);
-        assert_eq!(usage_of.session("s", &[price("m-*")]).cost_usd, None);
-        assert_eq!(usage_of.session("s", &[price("m-*"), price("*")]).cost_usd, Some(4.0));
-        assert_eq!(usage_of.rows(&[price("m-1")]).iter().map(|row| row.sum.cost_usd).collect::<Vec<_>>(), [Some(3.0), None]);
-        let account = json!({"event_type": "transcript.cost_state", "session_id": "s", "transcript": {"totalCostUSD": 0.25, "hasUnknownModelCost": false}});
-        let sum = usage(&[known, account, other]).session("s", &[price("*")]);
-        assert_eq!((sum.cost_usd, sum.cost_source), (Some(0.25), CostSource::Client));
-        assert!(matches("a*c*e", "abcde") && matches("a*", "a") && !matches("a*c", "ab") && !matches("a", "ab"));
-    }
 }

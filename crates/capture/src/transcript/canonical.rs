@@ -1,14 +1,29 @@
 //! The client's content addresses: SHA-256 over JSON with sorted members, no spaces, and text as it is.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::hash;
 
-/// Returns the hashes that the client may have given a value: as it stands, and without the marks for its prompt cache.
+/// Returns the hashes that the client may have given a value: as it stands, without the marks for its prompt cache, and with a content that is a
+/// mere text as a list of one block, which is how the client sends it.
 pub(crate) fn hashes(value: &Value) -> Vec<String> {
-    let whole = hash::hex(&hash::sha256(sorted(value).to_string().as_bytes()));
-    let bare = hash::hex(&hash::sha256(sorted(&without_marks(value)).to_string().as_bytes()));
-    if whole == bare { vec![whole] } else { vec![whole, bare] }
+    let bare = without_marks(value);
+    let mut found = Vec::new();
+    for form in [value, &bare, &in_blocks(&bare)] {
+        let hash = hash::hex(&hash::sha256(sorted(form).to_string().as_bytes()));
+        if !found.contains(&hash) {
+            found.push(hash);
+        }
+    }
+    found
+}
+
+fn in_blocks(message: &Value) -> Value {
+    let mut message = message.clone();
+    if let Some(text @ Value::String(_)) = message.get("content").cloned() {
+        message["content"] = json!([{"type": "text", "text": text}]);
+    }
+    message
 }
 
 fn sorted(value: &Value) -> Value {

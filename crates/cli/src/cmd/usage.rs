@@ -28,13 +28,19 @@ const FIELDS: &[&str] = &[
     "cost_source",
 ];
 
-/// Events that tell of answers, and the client's own accounts.
-const TYPES: &[&str] = &["model.response", "model.call", "transcript.cost_state"];
+/// Events that tell of answers.
+const ANSWERS: &[&str] = &["model.response", "model.call"];
+/// The client's own account of a session; it is of the whole session, and says nothing about a part of it.
+const ACCOUNT: &str = "transcript.cost_state";
 
 pub(crate) fn run(call: &mut Call, args: &args::Usage) -> Result<Exit, Failure> {
     let mut trail = trail::open(call)?;
     let prices = prices(call)?;
-    let wanted = filter::build(&args.filter, None, Timestamp::now())?.and(filter::any_exactly(&["event_type"], TYPES)?);
+    let mut types = ANSWERS.to_vec();
+    if args.filter == args::Filter::default() {
+        types.push(ACCOUNT);
+    }
+    let wanted = filter::build(&args.filter, None, Timestamp::now())?.and(filter::any_exactly(&["event_type"], &types)?);
     let wanted = match &args.session {
         Some(session) => wanted.and(filter::any_exactly(&["session_id"], &[session])?),
         None => wanted,

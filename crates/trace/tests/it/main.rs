@@ -7,3 +7,4 @@ mod coverage_page;
 mod coverage_trail;
 mod permission_client;
 mod permission_rules;
+mod usage;

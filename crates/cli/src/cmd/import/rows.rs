@@ -111,7 +111,8 @@ fn lines(file: &Path, take: &mut dyn FnMut(String, Result<Value, String>) -> Res
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let record = serde_json::from_slice(&line).map_err(|error| format!("column {}: {}", error.column(), told(&error)));
+        let text = line.trim_ascii_end();
+        let record = serde_json::from_slice(text).map_err(|error| format!("column {}: {}", error.column(), told(&error)));
         take(format!("{name} line {number}"), record)?;
     }
     Ok(())
