@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use sealtrail_server::Scope;
+use sealtrail_server::{Scope, Server, ServerOptions};
 use serde_json::{Value, json};
 
 use crate::kit::{Response, Test, start};
@@ -103,6 +103,13 @@ fn a_session_is_sealed_once() {
     assert!(events.iter().all(|event| event["application_id"] == "claude" && event["collector"]["key"] == "laptop"));
     let call = events.iter().find(|event| event["phase"] == "outcome" && event["tool_use_id"] == "toolu_01SEKtwqrV8YzfhKoLVU2SHT").unwrap();
     assert_eq!((&call["event_type"], &call["tool_name"], &call["outcome"]), (&json!("tool.command"), &json!("Bash"), &json!("success")));
+    // Another server on the same home knows nothing of the numbers, and makes the same ids.
+    test.server.take().unwrap().stop();
+    let options = ServerOptions { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..ServerOptions::default() };
+    test.server = Some(Server::start(test.daemon.as_ref().unwrap().handle(), options).unwrap());
+    let (path, name) = requests[4];
+    assert_eq!(export(&test, &key, path, &fixture(name), &[JSON]).status, 200);
+    assert_eq!(heard(&test).len(), counts[0]);
     test.server.take().unwrap().stop();
     assert_eq!(test.of_type("system.witness_gap"), Vec::<Value>::new());
 }
@@ -219,6 +226,40 @@ fn what_cannot_be_sealed_is_to_come_again() {
     assert_eq!(called.status, "14", "{}", called.message);
     assert!(called.trailers.contains_key("grpc-status-details-bin"));
     assert_eq!(heard(&test), Vec::<Value>::new());
+}
+
+/// Protects the memory from a message that unpacks to far more than it is: it is refused over both protocols, for good, and the server goes on.
+#[test]
+fn a_bomb_is_refused() {
+    let test = start(&[]);
+    let key = test.key("w", None);
+    let bomb = gzip(&vec![0u8; 20 << 20]);
+    assert_eq!(export(&test, &key, "/v1/logs", &bomb, &[PROTOBUF, ("Content-Encoding", "gzip")]).status, 413);
+    let called = call(test.address(), &key, LOGS, true, &bomb);
+    assert!(matches!(called.status.as_str(), "8" | "11"), "{} {}", called.status, called.message);
+    assert!(!called.trailers.contains_key("grpc-status-details-bin"));
+    assert_eq!(export(&test, &key, "/v1/logs", &fixture("tour.logs.02.json"), &[JSON]).status, 200);
+}
+
+/// Protects many exporters at once: what each of them sends is sealed once, whatever the order, and no gap is told.
+#[test]
+fn many_send_at_once() {
+    let mut test = start(&[]);
+    let key = test.key("w", None);
+    let bodies: Vec<Vec<u8>> = (1..=5).map(|n| fixture(&format!("api-errors.logs.0{n}.json"))).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            for body in &bodies {
+                // An event that is on its way with another request is to come again.
+                scope.spawn(|| while export(&test, &key, "/v1/logs", body, &[JSON]).status == 503 {});
+            }
+        }
+    });
+    let mut numbers: Vec<u64> = heard(&test).iter().map(|event| event["attributes"]["event.sequence"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..55).collect::<Vec<u64>>());
+    test.server.take().unwrap().stop();
+    assert_eq!(test.of_type("system.witness_gap"), Vec::<Value>::new());
 }
 
 /// Protects the door: without a key, and with a token that reads, nothing is taken over either protocol.
