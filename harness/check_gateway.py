@@ -4,7 +4,7 @@
     check_gateway.py --bin DIR --out DIR [--prefix DIR] [SCENARIO ...]
 
 Scenarios: sdk-python, sdk-typescript (the unmodified SDKs, compared with a run without a gateway), the real client (client-hello, client-tour,
-client-failures), killed (the gateway dies by SIGKILL in the middle of a stream), client-gone, dead-upstream. The SDKs are installed by name and version.
+client-failures, client-bedrock, client-vertex), killed (the gateway dies by SIGKILL in the middle of a stream), client-gone, dead-upstream. The SDKs are installed by name and version.
 Exit status 0 when every scenario holds, 1 otherwise.
 """
 import argparse
@@ -30,6 +30,10 @@ CLIENT = {
     "client-hello": {"script": "hello.json"},
     "client-tour": {"script": "tool-tour.json", "args": LAZY_OFF, "client": MCP},
     "client-failures": {"script": "failures.json"},
+    "client-bedrock": {"script": "hello.json", "args": ["--env", "CLAUDE_CODE_USE_BEDROCK=1", "--env", "AWS_REGION=us-east-1", "--env", "CLAUDE_CODE_SKIP_BEDROCK_AUTH=1",
+                                                        "--env", "ANTHROPIC_BEDROCK_BASE_URL=http://127.0.0.1:9000"]},
+    "client-vertex": {"script": "hello.json", "args": ["--env", "CLAUDE_CODE_USE_VERTEX=1", "--env", "CLOUD_ML_REGION=us-east5", "--env", "CLAUDE_CODE_SKIP_VERTEX_AUTH=1",
+                                                       "--env", "ANTHROPIC_VERTEX_PROJECT_ID=my-project", "--env", "ANTHROPIC_VERTEX_BASE_URL=http://127.0.0.1:9000/v1"]},
 }
 SCENARIOS = ["sdk-python", "sdk-typescript", *CLIENT, "killed", "client-gone", "dead-upstream"]
 

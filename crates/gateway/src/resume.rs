@@ -50,10 +50,10 @@ impl Past {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
         let owned = |name: &str| text(name).map(str::to_owned);
         let (Some(kind), Some(id)) = (text("event_type"), text("audit_id")) else { return };
-        if kind.ends_with(".response") && matches!(kind, "model.response" | "gateway.response") {
-            if let Some(parent) = text("parent_audit_id") {
-                self.open.remove(parent);
-            }
+        if matches!(kind, "model.response" | "gateway.response")
+            && let Some(parent) = text("parent_audit_id")
+        {
+            self.open.remove(parent);
         }
         if text("witness") != Some("gateway") {
             return;

@@ -192,6 +192,13 @@ mod tests {
         assert_eq!(histories.follow("other", &[A]).kept, 0);
     }
 
+    /// Protects the cross-check with transcripts: the hash of a message is the one that the client writes there.
+    #[test]
+    fn a_message_has_the_hash_of_the_transcript() {
+        let message = r#"{"role":"assistant","content":[{"type":"text","text":"Summary turn.","cache_control":{"type":"ephemeral"}}]}"#;
+        assert_eq!(hash::hex(&message_hash(message)), "179146ce78816ba469c8aff83d5dd5ef4388577e2a5d45d8ee9e23f30d2e8f2c");
+    }
+
     /// Protects against a side call that hides the main talk: both are followed.
     #[test]
     fn a_side_call_does_not_end_a_history() {

@@ -215,22 +215,24 @@ impl Scribe {
 
     fn tell_answer(&self, draft: &mut Draft, answer: &Answer) {
         let mut rules = Vec::new();
-        if let Some(reason) = &answer.stop_reason {
-            draft.put(SlotName::Content, "stop_reason", reason.as_str().into());
+        for (name, value) in [
+            ("stop_reason", answer.stop_reason.as_deref()),
+            ("message_id", answer.message_id.as_deref()),
+            ("error_type", answer.error.as_ref().map(|(kind, _)| kind.as_str())),
+        ] {
+            if let Some(value) = value {
+                let (value, found) = redacted::text(&self.redactor, value);
+                draft.put(SlotName::Content, name, value.into_inner().into());
+                rules.extend(found);
+            }
         }
         if !answer.usage.is_empty() {
             draft.put(SlotName::Content, "usage", Value::Object(answer.usage.clone()));
         }
-        if let Some(id) = &answer.message_id {
-            draft.put(SlotName::Content, "message_id", id.as_str().into());
-        }
-        if let Some((kind, message)) = &answer.error {
-            draft.put(SlotName::Content, "error_type", kind.as_str().into());
-            if self.content {
-                let (message, found) = redacted::text(&self.redactor, message);
-                draft.put(SlotName::Output, "error", message.into_inner().into());
-                rules.extend(found);
-            }
+        if let Some((_, message)) = answer.error.as_ref().filter(|_| self.content) {
+            let (message, found) = redacted::text(&self.redactor, message);
+            draft.put(SlotName::Output, "error", message.into_inner().into());
+            rules.extend(found);
         }
         if answer.blocks.is_empty() {
             return disclose(draft, &rules);

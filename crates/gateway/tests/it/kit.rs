@@ -144,6 +144,8 @@ fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+type Done = Box<dyn FnOnce(Vec<Ingested>) + Send>;
+
 /// A trail in memory that can be full, or wait.
 #[derive(Default)]
 pub(crate) struct Trail {
@@ -158,7 +160,7 @@ pub(crate) struct Inner {
     pub(crate) full: bool,
     /// Nothing is answered until this is false again.
     pub(crate) held: bool,
-    waiting: Vec<(Vec<Event>, Box<dyn FnOnce(Vec<Ingested>) + Send>)>,
+    waiting: Vec<(Vec<Event>, Done)>,
     pub(crate) lost: u64,
 }
 

@@ -7,4 +7,5 @@ mod kit;
 mod passes;
 mod records;
 mod resumes;
+mod sealed;
 mod seals;

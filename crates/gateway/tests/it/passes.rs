@@ -98,13 +98,13 @@ fn stored_brotli(bytes: &[u8]) -> Vec<u8> {
         put(&mut bits, 0, 2);
         put(&mut bits, piece.len() - 1, 16);
         put(&mut bits, 1, 1);
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push(false);
         }
         piece.iter().for_each(|byte| put(&mut bits, usize::from(*byte), 8));
     }
     put(&mut bits, 3, 2);
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push(false);
     }
     bits.chunks(8).map(|byte| byte.iter().enumerate().map(|(n, bit)| u8::from(*bit) << n).sum()).collect()
