@@ -263,6 +263,11 @@ fn ranges_of(request: &EraseRequest) -> Vec<[u64; 2]> {
 }
 
 impl EraseJob {
+    /// Carries out in a copy what its log records.
+    pub(crate) fn of_copy(disk: Arc<dyn Disk>, layout: Layout, marker: Marker) -> Self {
+        Self { disk, layout, marker }
+    }
+
     /// Rewrites every slot file that holds something to be erased, and looks that it is gone.
     pub fn run(self) -> Result<EraseDone, EraseError> {
         let Self { disk, layout, mut marker } = self;

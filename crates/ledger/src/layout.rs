@@ -38,6 +38,11 @@ impl Layout {
         self.wal_dir().join(Self::wal_name(first))
     }
 
+    /// The newest segment of a copy whose slots are not all there; see `mirror`.
+    pub(crate) fn part(&self, first: u64) -> PathBuf {
+        self.wal_dir().join(format!("{first:012}.part"))
+    }
+
     /// Returns the position in the name of a WAL or of a manifest; other names have none.
     pub(crate) fn first_of(name: &str, suffix: &str) -> Option<u64> {
         let digits = name.strip_suffix(suffix)?;

@@ -22,6 +22,7 @@ mod layout;
 mod ledger;
 pub mod line;
 mod marker;
+pub mod mirror;
 mod open;
 mod options;
 mod own;

@@ -60,6 +60,13 @@ impl Marker {
         })
     }
 
+    /// Reads the order out of the envelope of the event `erase`, if it is one.
+    pub(crate) fn of(erase: u64, envelope: &[u8]) -> Option<Self> {
+        let envelope: Value = serde_json::from_slice(envelope).ok()?;
+        let says = envelope.get("ledger").filter(|_| envelope["event_type"] == "ledger.erase")?;
+        Some(Self { erase, ranges: ranges(says.get("ranges")?)?, slots: slots(says.get("slots")?)?, done: Vec::new() })
+    }
+
     /// Tells whether the log holds the `ledger.erase` that this marker was written for.
     pub(crate) fn is_recorded(&self, disk: &Arc<dyn Disk>, dir: &Path) -> bool {
         let event = Reader::open(Arc::clone(disk), dir).and_then(|reader| reader.get(Seq(self.erase)));

@@ -332,7 +332,7 @@ fn take_wal(disk: &dyn Disk, layout: &Layout, options: &OpenOptions, found: &Rec
     Ok(Wal::resume(disk, layout, end.first, end.end, end.since)?)
 }
 
-fn write_again(file: &dyn DiskFile, end: &WalEnd) -> Result<(), DiskError> {
+pub(crate) fn write_again(file: &dyn DiskFile, end: &WalEnd) -> Result<(), DiskError> {
     let mut bytes = vec![0; usize::try_from(end.end - end.last_batch).unwrap_or(0)];
     read_exact_at(file, &mut bytes, end.last_batch)?;
     write_all_at(file, &bytes, end.last_batch)

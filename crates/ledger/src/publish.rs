@@ -62,6 +62,19 @@ impl PublishJob {
         })
     }
 
+    /// Publishes beside a copy what the owner of the log signed.
+    pub(crate) fn of_copy(
+        disk: Arc<dyn Disk>,
+        layout: Layout,
+        tiles: Vec<(Tile, Vec<u8>)>,
+        old: TreeSize,
+        note: String,
+        notes_end: u64,
+        mark: HighWater,
+    ) -> Self {
+        Self { disk, layout, tiles, old, note, notes_end, mark, mark_copy: None, wal: 0 }
+    }
+
     pub(crate) fn size(&self) -> TreeSize {
         TreeSize(self.mark.size)
     }

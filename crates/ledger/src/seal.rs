@@ -62,6 +62,8 @@ pub(crate) struct SealJob {
     pub(crate) first: u64,
     /// First position of the next WAL.
     size: u64,
+    /// Whether it is the part of a copy, in which slots may be missing.
+    part: bool,
 }
 
 impl SealJob {
@@ -73,7 +75,24 @@ impl SealJob {
             compression: committer.options.compression,
             first,
             size,
+            part: false,
         }
+    }
+
+    /// Seals the events `first` to `size` (not included) of a copy.
+    pub(crate) fn of_copy(
+        disk: Arc<dyn Disk>,
+        layout: Layout,
+        origin: String,
+        compression: Compression,
+        (first, size): (u64, u64),
+        part: bool,
+    ) -> Self {
+        Self { disk, layout, origin, compression, first, size, part }
+    }
+
+    fn path(&self) -> PathBuf {
+        if self.part { self.layout.part(self.first) } else { self.layout.wal(self.first) }
     }
 
     pub(crate) fn run(self) -> Result<(), SealError> {
@@ -84,14 +103,15 @@ impl SealJob {
             self.disk.sync_dir(&self.layout.seg_dir())?;
             replace(&*self.disk, &manifest, &sealed.encode())?;
         }
-        remove_if_there(&*self.disk, &self.layout.wal(self.first))?;
+        remove_if_there(&*self.disk, &self.path())?;
         Ok(self.disk.sync_dir(&self.layout.wal_dir())?)
     }
 
     fn write_files(&self) -> Result<Manifest, SealError> {
         let (mut frontier, mut chain) = self.before()?;
-        let path = self.layout.wal(self.first);
-        let mut batches = Batches::new(self.disk.open(&path, Open::Read)?, 0);
+        let path = self.path();
+        let file = self.disk.open(&path, Open::Read)?;
+        let mut batches = if self.part { Batches::lenient(file, 0) } else { Batches::new(file, 0) };
         let [mut entries, mut slots, mut commits] = [self.output("entries")?, self.output("slots")?, self.output("commits")?];
         let (mut first_t, mut last, mut blocks) = (None, None, Collect::new(self.first));
         while let Some(batch) = batches.next()? {

@@ -41,6 +41,12 @@ impl Wal {
         Ok(Self { file, first, end, room, since })
     }
 
+    /// Takes up a file that is open, whose data ends at `end`.
+    pub(crate) fn of_file(file: Arc<dyn DiskFile>, first: u64, end: u64, since: Option<Time>) -> Result<Self, DiskError> {
+        let room = file.size()?;
+        Ok(Self { file, first, end, room, since })
+    }
+
     /// Makes sure that `bytes` more fit, in steps; the room becomes durable with the next batch.
     pub(crate) fn reserve(&mut self, bytes: u64, step: u64) -> Result<(), DiskError> {
         let need = self.end + bytes;

@@ -92,7 +92,7 @@ pub struct Server {
     runtime: Runtime,
     address: SocketAddr,
     encrypted: bool,
-    running: [JoinHandle<()>; 2],
+    running: [JoinHandle<()>; 3],
     open: Arc<GracefulShutdown>,
     archive: Arc<Archive>,
 }
@@ -121,6 +121,7 @@ impl Server {
         let app = Arc::new(App::new(archive, options.deadline, options.per_second));
         let archive = Arc::clone(&app.archive);
         let collector = Arc::new(Collector::new(handle, Arc::clone(&archive), options.collector));
+        let fleet = Arc::clone(&collector.fleet);
         let service = router(app, collector::routes(&collector));
         let encrypted = tls.is_some();
         let listening = Arc::new(Listening { service, tls, connections: options.connections, idle: IDLE });
@@ -129,8 +130,9 @@ impl Server {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         let accepting = runtime.spawn(accept(listener, listening, Arc::clone(&open)));
         let telling = runtime.spawn(tell_refused(Arc::clone(&archive)));
+        let watching = runtime.spawn(crate::fleet::watch(fleet));
         drop(entered);
-        Ok(Self { runtime, address, encrypted, running: [accepting, telling], open, archive })
+        Ok(Self { runtime, address, encrypted, running: [accepting, telling, watching], open, archive })
     }
 
     /// Returns where it listens.

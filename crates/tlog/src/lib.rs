@@ -12,6 +12,7 @@
 //! - Nothing here panics on bytes from outside, and every parser has a size limit.
 
 pub mod checkpoint;
+pub mod cosignature;
 mod frontier;
 mod hash;
 pub mod key;
@@ -23,6 +24,7 @@ pub mod tile;
 pub mod tlog_proof;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use cosignature::{CosignatureError, WitnessKey};
 pub use frontier::{Frontier, FrontierError};
 pub use hash::{HASH_BYTES, HashTextError, LeafHash, NodeHash, NodeId, Root, Seq, TreeSize, leaf_hash, node_hash};
 pub use key::{KeyError, KeyId, KeyName, SignatureError, SigningKey, VerifierKey};

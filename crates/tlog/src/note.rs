@@ -171,6 +171,11 @@ impl Note {
         self.signatures.push(NoteSignature::make(key, &self.text));
     }
 
+    /// Adds a signature that was made elsewhere; nothing is checked.
+    pub fn push(&mut self, signature: NoteSignature) {
+        self.signatures.push(signature);
+    }
+
     /// Returns the whole note.
     pub fn to_text(&self) -> String {
         let mut note = String::with_capacity(self.text.len() + 1 + self.signatures.len() * 160);
@@ -190,7 +195,8 @@ impl NoteSignature {
         Self { name: verifier.name().clone(), id: verifier.id(), bytes }
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    /// Parses one signature line, without its newline.
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, coded) = line.strip_prefix(SIGNATURE_MARK)?.split_once(' ')?;
         let bytes = strict64::decode(coded).ok()?;
         let (id, bytes) = bytes.split_first_chunk::<4>()?;
@@ -198,6 +204,14 @@ impl NoteSignature {
             return None;
         }
         Some(Self { name: KeyName::parse(name).ok()?, id: KeyId(*id), bytes: bytes.to_vec() })
+    }
+
+    /// Returns the line, without its newline.
+    pub fn to_line(&self) -> String {
+        let mut line = String::new();
+        self.write(&mut line);
+        line.truncate(line.trim_end_matches('\n').len());
+        line
     }
 
     fn is_of(&self, key: &VerifierKey) -> bool {

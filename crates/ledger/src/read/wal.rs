@@ -38,6 +38,8 @@ pub(crate) struct Batches {
     base: u64,
     begin: usize,
     filled: usize,
+    /// Whether slots may be missing, which a commit line counts.
+    lenient: bool,
 }
 
 /// What follows the last whole batch.
@@ -53,7 +55,12 @@ pub(crate) struct Tail {
 impl Batches {
     /// Starts at `offset`, where a batch starts.
     pub(crate) fn new(file: Arc<dyn DiskFile>, offset: u64) -> Self {
-        Self { file, buffer: Vec::new(), base: offset, begin: 0, filled: 0 }
+        Self { file, buffer: Vec::new(), base: offset, begin: 0, filled: 0, lenient: false }
+    }
+
+    /// As [`Batches::new`], of a file in which slots may be missing: lengths and sums are not compared.
+    pub(crate) fn lenient(file: Arc<dyn DiskFile>, offset: u64) -> Self {
+        Self { lenient: true, ..Self::new(file, offset) }
     }
 
     /// Returns the position after the last batch returned.
@@ -89,7 +96,7 @@ impl Batches {
     fn take(&mut self, at: usize, length: usize) -> Option<Batch<'_>> {
         let (begin, end) = (self.begin, at + length + 1);
         let (lines, commit_line) = (&self.buffer[begin..at], &self.buffer[at..at + length]);
-        let commit = whole(lines, commit_line)?;
+        let commit = if self.lenient { CommitLine::parse(commit_line).ok()? } else { whole(lines, commit_line)? };
         self.begin = end;
         Some(Batch { offset: self.base + begin as u64, end: self.base + end as u64, lines, commit_line, commit })
     }
@@ -191,7 +198,7 @@ pub(crate) fn whole_batch(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Parses the commit line of a batch and checks its length and CRC.
-fn whole<'a>(lines: &[u8], commit_line: &'a [u8]) -> Option<CommitLine<'a>> {
+pub(crate) fn whole<'a>(lines: &[u8], commit_line: &'a [u8]) -> Option<CommitLine<'a>> {
     let commit = CommitLine::parse(commit_line).ok()?;
     (commit.commit.len == lines.len() as u64 && crc32c::crc32c(lines) == commit.commit.crc).then_some(commit)
 }

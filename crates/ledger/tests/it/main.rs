@@ -13,6 +13,7 @@ mod crash_faults;
 mod crash_images;
 mod crash_support;
 mod crash_torn;
+mod mirror;
 mod read_access;
 mod read_line;
 mod read_prove;

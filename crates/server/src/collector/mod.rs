@@ -27,6 +27,7 @@ use sealtrail_event::{AuditId, Event, Witness};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::archive::Archive;
+use crate::fleet::Fleet;
 use crate::problem::plain;
 use crate::rate::Rate;
 
@@ -66,6 +67,8 @@ pub(crate) struct Collector {
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
+    /// The machines whose logs are copied and cosigned.
+    pub(crate) fleet: Arc<Fleet>,
     archive: Arc<Archive>,
     flights: Arc<Flights>,
     /// Places for those that are being understood.
@@ -85,7 +88,7 @@ pub(crate) fn routes(collector: &Arc<Collector>) -> Router {
         .route("/v1/hooks/claude-code", post(hooks::claude_code))
         .with_state(Arc::clone(collector));
     // Another way in is one more `merge` here; the door is laid over all of them.
-    let ways = Router::new().merge(own).merge(crate::otlp::routes(collector));
+    let ways = Router::new().merge(own).merge(crate::otlp::routes(collector)).merge(crate::fleet::routes(collector));
     probes.merge(ways.route_layer(from_fn_with_state(Arc::clone(collector), key::keyed)))
 }
 
@@ -102,6 +105,7 @@ impl Collector {
         let rate = Mutex::new(Rate::new(limits.per_second, limits.per_second.saturating_mul(4)));
         let flights = Flights::new(limits.flight_bytes);
         Self {
+            fleet: Arc::new(Fleet::new(handle.clone())),
             handle,
             redactor: Arc::new(Redactor::new()),
             limits,

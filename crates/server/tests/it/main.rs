@@ -3,6 +3,7 @@
 
 mod collector;
 mod document;
+mod fleet;
 mod hooks;
 mod hostile;
 mod killed;
