@@ -60,6 +60,9 @@ pub(crate) fn meaning(walk: &mut Walk<'_>, root: &Node) {
     if let Some((_, _, gateway)) = audit.member("gateway") {
         crate::gateway::meaning(walk, gateway);
     }
+    if let Some((_, _, transcripts)) = audit.member("transcripts") {
+        crate::transcripts::meaning(walk, transcripts);
+    }
     hipaa(walk, root);
 }
 
