@@ -4,7 +4,7 @@
     check_plugin.py --bin DIR --prefix DIR --out DIR
 
 The plug-in's hooks are the only ones there are. Looked at: what the client lists (plug-in, skill, commands, MCP server), that the skill is invoked, that its script and the MCP tool
-answer with ids that the trail knows (each permitted by nothing but the skill's own front matter), that commands expand, and that the trail has every file of instructions by its hash, and the change of one of them. Exit status 0 when
+answer with ids that the trail knows (each permitted by nothing but a skill's own front matter, one of which names the server), that commands expand, and that the trail has every file of instructions by its hash, and the change of one of them. Exit status 0 when
 all of this holds, 1 otherwise.
 """
 import argparse
@@ -24,7 +24,8 @@ HOOKS = ["SessionStart", "InstructionsLoaded", "UserPromptSubmit", "UserPromptEx
          "Stop", "SessionEnd"]
 # Whether the client says that it loaded a file; it may load CLAUDE.md before the plug-in's hooks are ready.
 FILES = {"CLAUDE.md": ("memory", None), ".claude/rules/text.md": ("rule", True), ".claude/agents/reviewer.md": ("agent", False),
-         ".claude/skills/brief/SKILL.md": ("skill", False), ".claude/commands/greet.md": ("command", False)}
+         ".claude/skills/brief/SKILL.md": ("skill", False),
+         ".claude/skills/api-builder/SKILL.md": ("skill", False), ".claude/commands/greet.md": ("command", False)}
 NEW = b"# Project\n\nUse four spaces.\n"
 
 

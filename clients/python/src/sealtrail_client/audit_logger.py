@@ -117,7 +117,7 @@ class _Recorder:
     def _streams(self, record: Record, stream: Any) -> None:
         """Notes the request's id, which a stream's events do not tell."""
         headers = getattr(getattr(stream, "response", None), "headers", None)
-        found = headers.get("request-id") if hasattr(headers, "get") else None
+        found = headers.get("request-id") if headers is not None and hasattr(headers, "get") else None
         if isinstance(found, str):
             record["request_id"] = found
 

@@ -135,7 +135,8 @@ def _records_of(data: bytes, count: int) -> Tuple[List[Dict[str, Any]], List[byt
         try:
             record = json.loads(line) if line.strip() else None
         except ValueError:
-            record, _ = None, torn.append(line)
+            record = None
+            torn.append(line)
         if isinstance(record, dict):
             records.append(record)
     return records, torn, min(read, len(data))

@@ -34,11 +34,12 @@ def log_audit_event(
 def before_invoke(context: Any, store: Optional[AuditStore] = None) -> str:
     """Records that a skill begins, before it begins, and leaves the id in `context.auditId`. Raises when that is recorded nowhere."""
     context.auditStarted = time.time()
-    context.auditId = _write(store, {
+    begun = _write(store, {
         "event_type": "skill.invoked", "phase": "intent", "outcome": "pending", "skill": context.skillName,
         "started": int(context.auditStarted * 1000), "input": getattr(context, "input", None), **_session(),
     })
-    return context.auditId
+    context.auditId = begun
+    return begun
 
 
 def after_invoke(context: Any, output: Any = None, error: Optional[BaseException] = None, store: Optional[AuditStore] = None) -> str:
