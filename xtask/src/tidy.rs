@@ -18,15 +18,19 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ),
     (
         "SystemTime::now",
-        &["crates/engine/", "crates/mcp/", "crates/server/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
+        &["crates/engine/", "crates/gateway/", "crates/mcp/", "crates/server/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
         "time is an argument",
     ),
     (
         "Instant::now",
-        &["crates/engine/", "crates/mcp/", "crates/server/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
+        &["crates/engine/", "crates/gateway/", "crates/mcp/", "crates/server/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
         "time is an argument",
     ),
-    ("Timestamp::now", &["crates/engine/", "crates/mcp/", "crates/server/", "crates/cli/", "crates/testkit/", "xtask/"], "time is an argument"),
+    (
+        "Timestamp::now",
+        &["crates/engine/", "crates/mcp/", "crates/server/", "crates/cli/", "crates/testkit/", "xtask/"],
+        "time is an argument",
+    ),
     ("std::process::Command", &["crates/cli/", "crates/mcp/", "crates/testkit/", "xtask/"], "only the edges start programs"),
 ];
 
