@@ -32,7 +32,7 @@ def exporters(protocol, url, key, gzip):
 
 
 class Problems(logging.Handler):
-    """Collects what exporters complain of: they tell nobody else."""
+    """Tells what exporters complain of: they tell nobody else."""
 
     def __init__(self):
         super().__init__(logging.WARNING)
@@ -40,6 +40,7 @@ class Problems(logging.Handler):
 
     def emit(self, record):
         self.found.append(record.getMessage())
+        print(record.getMessage(), file=sys.stderr, flush=True)
 
 
 def main():
@@ -84,8 +85,6 @@ def main():
     meter.create_histogram("check.histogram", unit="ms").record(3.5, {"kind": "b"})
     for provider in (loggers, tracers, meters):  # each sends what it has; a flush before would report the metrics twice
         provider.shutdown()
-    for sentence in problems.found:
-        print(sentence, file=sys.stderr)
     return 1 if problems.found else 0
 
 
