@@ -1,7 +1,9 @@
 //! Records that a program hands in over the network become events: asserted by it, redacted, and marked with who handed them in.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use sealtrail_event::{AuditId, Event, EventError, FromContext, Grade, Severity, SlotName, StrictError, Witness, parse_strict};
+use sealtrail_event::{
+    AuditId, Event, EventError, FromContext, Grade, SLOT_BYTES_MAX, Severity, SlotName, StrictError, Witness, parse_strict,
+};
 use serde_json::{Map, Value, json};
 
 use crate::draft::{Draft, time_token, word};
@@ -80,7 +82,17 @@ pub fn record(bytes: &[u8], id: AuditId, delivered: &Delivered<'_>) -> Result<Ev
         event.put(SlotName::Content, one("compliance_tags", tags.collect()));
     }
     delivered.sender.stamp(&mut event);
+    within_limits(&event)?;
     Ok(event)
+}
+
+/// Refuses an event that what was added to it made too large.
+fn within_limits(event: &Event) -> Result<(), EventError> {
+    event.envelope.check()?;
+    match event.slots.iter().find(|slot| slot.json.len() > SLOT_BYTES_MAX) {
+        Some(slot) => Err(EventError::SlotTooLarge { slot: slot.name.as_str(), bytes: slot.json.len() }),
+        None => Ok(()),
+    }
 }
 
 /// Makes the event of bytes that are no record; of `more` further ones in the same delivery nothing is kept but their number.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use sealtrail_capture::Sender;
 use sealtrail_engine::{HookFate, RemoteHook};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::body;
 use crate::collector::Collector;
+use crate::problem::plain;
 use crate::refusal::Refusal;
 use crate::routes::Fault;
 
@@ -46,6 +47,9 @@ pub(crate) async fn claude_code(
     body: Body,
 ) -> Result<Response, Fault> {
     let held = collector.read_up_to(&headers, body, HOOK_BYTES_MAX).await?;
+    if held.is_empty() {
+        return Err(plain(StatusCode::BAD_REQUEST, "body", "the body is empty").into());
+    }
     let [user, host, client] = ["sealtrail-user", "sealtrail-host", "sealtrail-client"].map(|name| said(&headers, name));
     let (own, since) = (Arc::clone(&collector), Instant::now());
     let sealed = tokio::task::spawn_blocking(move || {

@@ -20,7 +20,7 @@ fn one(test: &Test, key: &str, body: &Value) -> Response {
     hand_in(test, key, &body.to_string(), "application/json")
 }
 
-fn statuses(answer: &Response) -> Vec<String> {
+pub(crate) fn statuses(answer: &Response) -> Vec<String> {
     answer.json()["results"].as_array().unwrap().iter().map(|fate| fate["status"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -45,6 +45,7 @@ fn a_key_stands_in_for_a_name() {
     assert_eq!(post(&test, &key, &hook("PreToolUse", "toolu_1"), &[("Sealtrail-User", "")]).status, 200);
     assert_eq!(test.of_type("tool.requested")[0]["user_id"], "key:laptops");
     assert_eq!(test.ask("POST", &key, "/v1/hooks/claude-code", "no json", &[("Content-Type", "application/json")]).status, 200);
+    assert_eq!(test.ask("POST", &key, "/v1/hooks/claude-code", "", &[("Content-Type", "application/json")]).status, 400);
     assert_eq!(test.of_type("system.unparsed").len(), 1);
 }
 

@@ -10,6 +10,7 @@ use sealtrail_ledger::read::Reader;
 use sealtrail_server::{NewToken, Scope, Server, ServerOptions, Tokens};
 use serde_json::json;
 
+use crate::collector::statuses;
 use crate::kit::Response;
 
 const KILLS: usize = 6;
@@ -26,10 +27,11 @@ fn child_server() {
     daemon.run().unwrap();
 }
 
-fn serve(home: &Home) -> (Child, SocketAddr) {
+fn serve(home: &Home, limit: &str) -> (Child, SocketAddr) {
     let own = std::env::current_exe().unwrap();
-    let mut command = Command::new(own);
-    command.args(["--exact", "killed::child_server", "--nocapture"]).env("SEALTRAIL_TEST_SERVER", home.path());
+    let script = format!("trap '' XFSZ; {limit} exec \"$0\" --exact killed::child_server --nocapture");
+    let mut command = Command::new("bash");
+    command.arg("-c").arg(script).arg(own).env("SEALTRAIL_TEST_SERVER", home.path());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listens on ").and_then(|address| address.parse().ok()));
@@ -39,7 +41,11 @@ fn serve(home: &Home) -> (Child, SocketAddr) {
 /// Sends batch `n`; returns its answer if one came.
 fn send(address: SocketAddr, key: &str, n: usize) -> Option<Response> {
     let events: Vec<_> = (0..BATCH).map(|i| json!({"audit_id": format!("evt_{n}_{i}"), "event_type": "tool.invocation"})).collect();
-    let body = json!(events).to_string();
+    post(address, key, &json!(events))
+}
+
+fn post(address: SocketAddr, key: &str, body: &serde_json::Value) -> Option<Response> {
+    let body = body.to_string();
     let head = format!(
         "POST /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n",
@@ -51,18 +57,23 @@ fn send(address: SocketAddr, key: &str, n: usize) -> Option<Response> {
     Response::read(stream).filter(|answer| answer.whole)
 }
 
+fn home(folder: &tempfile::TempDir) -> (Home, String) {
+    let (home, _) = Home::create(folder.path().join("home"), &CreateHome::default()).unwrap();
+    let new = NewToken { name: "w".into(), scope: Scope::Write, filter: None, content: true, expires: None, application_id: None };
+    let key = Tokens::of(&home).create(new, jiff::Timestamp::now()).unwrap();
+    (home, key)
+}
+
 /// Protects the promise under kill -9: every event that was acknowledged is in the ledger at the place of its receipt, a batch without an answer may come
 /// again, nothing is there twice, and the ledger verifies.
 #[test]
 fn acknowledged_events_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let (home, _) = Home::create(folder.path().join("home"), &CreateHome::default()).unwrap();
-    let new = NewToken { name: "w".into(), scope: Scope::Write, filter: None, content: true, expires: None, application_id: None };
-    let key = Tokens::of(&home).create(new, jiff::Timestamp::now()).unwrap();
+    let (home, key) = home(&folder);
     let mut acknowledged = Vec::new();
     let mut n = 0;
     for kill in 0..KILLS {
-        let (mut child, address) = serve(&home);
+        let (mut child, address) = serve(&home, "");
         let deadline = Instant::now() + Duration::from_millis(60 + 40 * kill as u64);
         let pid = child.id();
         let killer = std::thread::spawn(move || {
@@ -81,10 +92,7 @@ fn acknowledged_events_survive_a_kill() {
         killer.join().unwrap();
     }
     assert!(n > KILLS, "only {n} batches");
-    let daemon = Daemon::start(&home, DaemonOptions::default()).unwrap();
-    daemon.stop().unwrap();
-    let reader = Reader::open(std::sync::Arc::new(sealtrail_disk::RealDisk), &home.ledger()).unwrap();
-    let events: Vec<_> = reader.iter(sealtrail_tlog::Seq(0)).map(|stored| stored.unwrap().view()).collect();
+    let events = reopened(&home);
     for fate in &acknowledged {
         let seq = fate["receipt"]["seq"].as_u64().or(fate["seq"].as_u64()).unwrap();
         assert_eq!(events[seq as usize]["audit_id"], fate["audit_id"]);
@@ -96,4 +104,41 @@ fn acknowledged_events_survive_a_kill() {
     ids.dedup();
     assert_eq!(ids.len(), all, "nothing is there twice");
     assert!(all >= n * BATCH && all <= (n + 1) * BATCH);
+}
+
+/// Opens the trail once more and returns every event.
+fn reopened(home: &Home) -> Vec<serde_json::Value> {
+    Daemon::start(home, DaemonOptions::default()).unwrap().stop().unwrap();
+    let reader = Reader::open(std::sync::Arc::new(sealtrail_disk::RealDisk), &home.ledger()).unwrap();
+    reader.iter(sealtrail_tlog::Seq(0)).map(|stored| stored.unwrap().view()).collect()
+}
+
+/// Protects senders when the disk is full: they are told to come again, and when; what was acknowledged before is there.
+#[test]
+fn a_full_disk_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, key) = home(&folder);
+    // A limit on file sizes stands in for a full disk: the 16 MiB of the first WAL fit, growing it does not.
+    let (mut child, address) = serve(&home, "ulimit -S -f 16500;");
+    let filler = "x".repeat(1_000_000);
+    let event =
+        |n: usize| json!({"audit_id": format!("evt_{n}"), "event_type": "tool.invocation", "tool_response": format!("{n} {filler}")});
+    let (mut sealed, begun) = (0, Instant::now());
+    // The daemon tries again every second: an answer of that moment says that the queue is full.
+    let refused = loop {
+        let answer = post(address, &key, &event(sealed)).unwrap();
+        match answer.status {
+            200 => sealed += 1,
+            503 => break answer,
+            _ => assert_eq!((answer.status, statuses(&answer)), (429, vec!["later".to_owned()])),
+        }
+        assert!(sealed < 40, "the limit does not hold");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", answer.body);
+    };
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(statuses(&refused), ["later"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = reopened(&home).iter().filter(|event| event["event_type"] == "tool.invocation").count();
+    assert!(sealed > 5 && kept == sealed, "{kept} of {sealed}");
 }
