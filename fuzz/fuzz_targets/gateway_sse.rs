@@ -8,7 +8,7 @@ use sealtrail_capture::gateway::{Answer, Call, Caller, Ending, Exchange, How, Ki
 use sealtrail_capture::redact::Redactor;
 use sealtrail_event::{AuditId, ENVELOPE_BYTES_MAX, SLOT_BYTES_MAX};
 
-/// The first byte says the form and where to cut; the rest is the answer, and the body of a request.
+// The first byte says the form and where to cut; the rest is the answer, and the body of a request.
 fuzz_target!(|data: &[u8]| {
     let Some((&first, bytes)) = data.split_first() else { return };
     let kind = [Kind::Events, Kind::Frames, Kind::Document, Kind::Opaque][usize::from(first & 3)];

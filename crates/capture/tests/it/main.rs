@@ -5,6 +5,7 @@ mod api;
 mod command_any;
 mod command_golden;
 mod command_hooks;
+mod gateway_any;
 mod hooks_fixtures;
 mod hooks_instructions;
 mod hooks_odd;
