@@ -11,6 +11,7 @@ mod round;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -87,7 +88,8 @@ pub(crate) fn follow(shared: &Shared) {
     loop {
         let (settings, seen, last) = shared.transcripts.next(patience);
         patience = Duration::from_millis(u64::from(settings.poll_ms.max(1)));
-        if settings.enabled {
+        // A trail that is switched off takes nothing from transcripts either.
+        if settings.enabled && shared.enabled.load(Ordering::Relaxed) {
             follower.round(&settings, seen, last);
         } else {
             follower.forget();

@@ -17,8 +17,8 @@ pub(crate) struct Line {
     pub(crate) agent: Option<String>,
     /// When the client wrote it; where it does not say, the time of the line before.
     pub(crate) unix_ns: u64,
-    /// Id of the model's answer that the line is a part of.
-    pub(crate) message_id: Option<String>,
+    /// The model's answer that the line is a part of: the message's id, and the request's.
+    pub(crate) answer: Option<String>,
     /// What `hash` of the line says, before redaction could change it.
     pub(crate) hash: Option<String>,
     /// SHA-256 of `message` or `shape` as the client computes it.
@@ -32,7 +32,8 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn new(members: Map<String, Value>, redactor: &Redactor, before_unix_ns: u64) -> Self {
         let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
-        let message_id = members.get("message").and_then(|message| message.get("id")).and_then(Value::as_str).map(str::to_owned);
+        let message = members.get("message").and_then(|message| message.get("id")).and_then(Value::as_str);
+        let answer = message.map(|id| format!("{id}/{}", text("requestId").unwrap_or_default()));
         let kind = text("type").unwrap_or_default();
         let content = match kind.as_str() {
             "api-request-blob" => members.get("message"),
@@ -44,7 +45,7 @@ impl Line {
         let hash = text("hash").or_else(|| text("shapeHash"));
         let unix_ns = members.get("timestamp").and_then(Value::as_str).and_then(time).unwrap_or(before_unix_ns);
         let (redacted, rules) = redacted::members(redactor, members);
-        Self { kind, uuid, session, agent, unix_ns, message_id, hash, computed, members: redacted.into_inner(), rules }
+        Self { kind, uuid, session, agent, unix_ns, answer, hash, computed, members: redacted.into_inner(), rules }
     }
 
     /// Returns a member that is a text.

@@ -37,7 +37,7 @@ impl Pending {
     /// client's bookkeeping.
     pub(crate) fn goes_on(&self, line: &Line) -> bool {
         match line.kind.as_str() {
-            "assistant" => line.message_id.as_ref() == Some(&self.id),
+            "assistant" => line.answer.as_ref() == Some(&self.id),
             "user" => line.members.contains_key("toolUseResult") || line.members.contains_key("sourceToolAssistantUUID"),
             "system" | "api-request" => false,
             _ => true,
@@ -68,7 +68,7 @@ pub(crate) fn assistant(reading: &mut Reading, line: &Line) -> Vec<Draft> {
     place_rest(&mut drafts[0], line, &["requestId"]);
     // What the client made up itself (an error told as an answer) took no tokens.
     let invented = line.message("model").and_then(Value::as_str) == Some("<synthetic>");
-    match &line.message_id {
+    match &line.answer {
         Some(_) if invented => drafts[0].envelope.reason = Some(word("synthetic")),
         Some(id) => note(reading, id, line),
         None => {}
@@ -119,7 +119,7 @@ pub(crate) fn response(reading: &mut Reading, pending: Pending) -> Option<Draft>
     draft.envelope.input_tokens = count("input_tokens");
     draft.envelope.output_tokens = count("output_tokens");
     let members = [
-        ("message_id", json!(pending.id)),
+        ("message_id", json!(last.message("id"))),
         ("request_ref", json!(last.word("requestRef"))),
         ("requested_model", json!(last.word("requestedModel"))),
         ("stop_reason", json!(last.message("stop_reason"))),
@@ -254,7 +254,7 @@ impl Line {
             session: self.session.clone(),
             agent: self.agent.clone(),
             unix_ns: self.unix_ns,
-            message_id: self.message_id.clone(),
+            answer: self.answer.clone(),
             hash: None,
             computed: Vec::new(),
             members,

@@ -219,6 +219,20 @@ fn more_of_an_answer_is_an_update() {
     assert_ne!(more[0].envelope.audit_id, first[0].envelope.audit_id);
 }
 
+/// Protects two answers that an API gave the same id: each request has its own, and so has its tokens.
+#[test]
+fn an_id_that_comes_again_is_another_answer() {
+    let mut reading = Reading::new(origin("s", None, None));
+    let line = |request: &str| {
+        let message = json!({"id": "msg_1", "model": "m", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}});
+        json!({"type": "assistant", "uuid": request, "timestamp": "2026-11-21T02:44:32Z", "sessionId": "s", "requestId": request, "message": message}).to_string()
+    };
+    let mut events = events_of(&mut reading, &[line("r1"), line("r1"), line("r2"), line("r1")].join("\n"));
+    events.retain(|event| event.envelope.event_type.as_str() == "model.response");
+    assert_eq!(events.iter().map(|event| event.envelope.request_id.as_ref().unwrap().as_str()).collect::<Vec<_>>(), ["r1", "r2"]);
+    assert!(events.iter().all(|event| event.to_json()["message_id"] == "msg_1"));
+}
+
 /// Protects the findings about files: they name the file, say what was sealed, and come out the same when they are made again.
 #[test]
 fn notices_about_files() {

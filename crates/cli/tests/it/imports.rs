@@ -133,7 +133,7 @@ fn a_mapping_says_what_is_wrong() {
     assert!(ran.stderr.contains("rows.jsonl line 2 was not sealed: cannot take the row: its time `at` is \"x\""), "{ran}");
     assert!(ran.stderr.contains("rows.jsonl line 3 was not sealed: column 8: "), "{ran}");
     assert!(ran.stderr.contains("1 records sealed") && ran.stderr.contains("1 rows match no session"), "{ran}");
-    let found = machine.run("search event_type=infra.deploy user_id=ann --output ndjson");
+    let found = machine.run("search --user-id ann event_type=infra.deploy --output ndjson");
     assert_eq!(found.stdout.lines().count(), 1, "{found}");
     machine.write("work/wrong.yaml", "source: ci\nevent_typ: {value: x}\ntimestamp: {from: at}\n");
     let wrong = machine.run("import jsonl rows.jsonl --map wrong.yaml");
