@@ -6,6 +6,9 @@ use super::words::{Class, Phases, Witness, words};
 /// 5 minutes before the last hook: a change of settings then is the likely reason for its being the last.
 const CHANGE_BEFORE_MS: i64 = 5 * 60 * 1_000;
 
+/// 10 s before the last word of a session: exporters send every 5 s, lines are written a moment later.
+const QUEUE_MS: i64 = 10 * 1_000;
+
 /// 1 s: calls of one turn begin together.
 const AT_ONCE_MS: i64 = 1_000;
 
@@ -127,15 +130,16 @@ pub(super) fn likely(session: &Session, witness: Witness, place: &Place<'_>) -> 
     }
     let killed = session.killed.is_some();
     let (before, after) = (place.at < span.0, place.at > span.1);
+    let at_the_end = !place.lacks.is_empty() || place.at.saturating_add(QUEUE_MS) > session.span().1;
     match witness {
         Witness::Hook => of_hook(session, place, span),
-        Witness::Otel if killed && (after || !place.lacks.is_empty()) => Cause::OtelQueueLost,
+        Witness::Otel if killed && at_the_end => Cause::OtelQueueLost,
         Witness::Otel if session.sequence.holes().is_some() => Cause::OtelSequence,
         Witness::Otel if after => Cause::OtelStopped,
         Witness::Otel if before => Cause::StartedLate,
         Witness::Otel => Cause::OtelDropped,
         Witness::Transcript if session.transcript_gone.is_some() => Cause::TranscriptDeleted,
-        Witness::Transcript if killed && (after || !place.lacks.is_empty()) => Cause::ClientKilled,
+        Witness::Transcript if killed && at_the_end => Cause::ClientKilled,
         Witness::Transcript if unseen(session, witness, place) => Cause::SubagentTranscript,
         Witness::Transcript if after => Cause::TranscriptStopped,
         Witness::Transcript if before => Cause::StartedLate,

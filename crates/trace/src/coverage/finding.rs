@@ -295,10 +295,11 @@ fn silent_hooks(session: &Session) -> Vec<(String, Vec<String>)> {
     if let Some(id) = other {
         found.push(("UserPromptSubmit: another witness saw a prompt".to_owned(), vec![id.text()]));
     }
-    let ran = session.calls.values().any(|call| !call.never_ran && call.of(Witness::Otel).is_some());
+    // A call that the settings refused, or of an unknown tool, has none.
+    let ran = session.calls.values().any(Action::ran);
     let wanted = |name: &str| name == "SessionStart" || (name == "PreToolUse" && ran);
     for (name, id) in session.registered.iter().filter(|(name, _)| wanted(name) && !session.fired.contains(*name)) {
-        found.push((format!("{name}: registered in the client (whose, it does not say), and none reached the trail"), vec![id.text()]));
+        found.push((format!("{name}: the client has such hooks (whose, it does not say), and none reached the trail"), vec![id.text()]));
     }
     found
 }

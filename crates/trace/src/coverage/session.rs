@@ -56,7 +56,7 @@ pub struct Session {
     pub(super) sequence: Runs,
     /// Hooks of the client that reached the trail.
     pub(super) fired: BTreeSet<Box<str>>,
-    /// Hooks that the exporter says are registered, with its first word of it.
+    /// Hooks that the exporter, or a settings file, says the client has, with the first word of it.
     pub(super) registered: BTreeMap<Box<str>, Id>,
     /// Who was told that a person or a program submitted a prompt.
     pub(super) prompted: [Option<Id>; WITNESSES],
@@ -97,7 +97,7 @@ impl Session {
 
     /// Takes in one event that names the session, or one of its calls or requests.
     pub(super) fn take(&mut self, told: &Told<'_>) {
-        let Some(witness) = told.witness else { return self.from_others(told) };
+        let Some(witness) = told.witness else { return self.hear_others(told) };
         let span = self.spans[witness as usize].get_or_insert((told.at, told.at));
         *span = (span.0.min(told.at), span.1.max(told.at));
         self.has_trail |= !told.is_api_level();
@@ -118,7 +118,7 @@ impl Session {
     }
 
     /// What Sealtrail itself, or a witness outside the matrix, says of the session.
-    fn from_others(&mut self, told: &Told<'_>) {
+    fn hear_others(&mut self, told: &Told<'_>) {
         if told.kind == "session.ended" {
             self.ended = self.ended.max(Some(told.at));
             if told.reason == "agent_lost" {
@@ -127,6 +127,11 @@ impl Session {
         }
         if told.kind.starts_with("auth.permission_") {
             self.mark_change(told.at);
+            for (hook, count) in told.member("permission_snapshot.hook_counts").and_then(Value::as_object).into_iter().flatten() {
+                if count.as_u64().unwrap_or(0) > 0 {
+                    self.register(hook, told);
+                }
+            }
         }
         if told.deletes_transcript() {
             least(&mut self.transcript_gone, (told.at, Id::new(told.id)));
@@ -180,9 +185,13 @@ impl Session {
         if let Some(n) = told.sequence() {
             self.sequence.add(n);
         }
-        if let Some(hook) = told.registered()
-            && (self.registered.len() < MARKS_MAX || self.registered.contains_key(hook))
-        {
+        if let Some(hook) = told.registered() {
+            self.register(hook, told);
+        }
+    }
+
+    fn register(&mut self, hook: &str, told: &Told<'_>) {
+        if self.registered.len() < MARKS_MAX || self.registered.contains_key(hook) {
             let id = Id::new(told.id);
             let kept = self.registered.entry(hook.into()).or_insert_with(|| id.clone());
             *kept = kept.clone().min(id);

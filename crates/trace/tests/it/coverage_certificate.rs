@@ -14,7 +14,7 @@ use crate::coverage_trail::{clean, event, judged};
 fn version_one_stays_what_it_is() {
     let mut events = clean();
     events.retain(|view| {
-        !(view["witness"] == "hook" && view["tool_use_id"] == "toolu_4") && !(view["witness"] == "otel" && view["request_id"] == "req_6")
+        !(view["witness"] == "hook" && view["tool_use_id"] == "toolu_4" || view["witness"] == "otel" && view["request_id"] == "req_6")
     });
     let decision = events.iter_mut().find(|view| view["event_type"] == "otel.tool_decision").unwrap();
     decision["policy_result"] = json!("denied");
