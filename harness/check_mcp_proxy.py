@@ -73,13 +73,13 @@ async def stdio(command, args, env=None):
         return await use(session)
 
 
-async def over_http(url):
+async def over_http(url, work=use, token=None):
     from mcp import ClientSession
     from mcp.client import streamable_http as transport
 
-    connect = getattr(transport, "streamable_http_client", None) or transport.streamablehttp_client
-    async with connect(url) as streams, ClientSession(streams[0], streams[1]) as session:
-        return await use(session)
+    client = transport.create_mcp_http_client(headers={"Authorization": f"Bearer {token}"} if token else None)
+    async with client, transport.streamable_http_client(url, http_client=client) as streams, ClientSession(streams[0], streams[1]) as session:
+        return await work(session)
 
 
 def outcomes(events):
@@ -203,6 +203,41 @@ def check_collector(trail):
         assert (event["event_type"], event["grade"], event["session_id"], event["witness"]) == ("data.file_read", "asserted", "0a1b", "mcp"), event
 
 
+async def with_key(session):
+    await session.initialize()
+    logged = await session.call_tool("log_event", {"event_type": "data.api_call", "outcome": "success", "userId": "alice"})
+    found = await session.call_tool("search", {"query": "event_type=data.api_call"})
+    return [(getattr(result, "is_error", getattr(result, "isError", None)), result.content[0].text) for result in (logged, found)]
+
+
+def check_keys(trail, words):
+    """Over HTTP a write key hands in and does not search, a read token searches and does not hand in, and nobody else gets in."""
+    write, read = (trail("token", "create", "--name", f"{scope}-{words[0]}", "--scope", scope) for scope in ("write", "read"))
+    server = subprocess.Popen([str(trail.sealtrail), "--home", str(trail.home), *words, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
+    try:
+        urls = (re.search(r"http://[0-9.:]+/mcp", line) for line in server.stderr)
+        url = next(found for found in urls if found).group()
+        (wrong, text), (refused, why) = asyncio.run(over_http(url, with_key, write))
+        made = json.loads(text)
+        assert not wrong and made["receipt"]["tree_size"] > made["receipt"]["seq"] and refused and "write" in why, (text, why)
+        (refused, why), (wrong, text) = asyncio.run(over_http(url, with_key, read))
+        assert refused and "read" in why and not wrong, (why, text)
+        assert made["audit_id"] in [event["audit_id"] for event in json.loads(text)["events"]], text
+        for token in (None, "stk_wrong"):
+            try:
+                asyncio.run(over_http(url, with_key, token))
+                raise AssertionError("let in without a key")
+            except AssertionError:
+                raise
+            except BaseException:  # the SDK wraps what the server said into a group
+                pass
+    finally:
+        server.terminate()
+        server.wait(30)
+    told = {event["event_type"] for event in trail.events("event_type=auth.*")}
+    assert {"auth.permission_denied", "auth.token_rejected"} <= told, told
+
+
 def check_with_sdk(sealtrail):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -212,6 +247,9 @@ def check_with_sdk(sealtrail):
             try:
                 for check in (check_stdio, lambda trail: check_rug_pull(trail, folder), check_http, check_deaths, check_collector):
                     check(trail)
+                check_keys(trail, ["mcp", "collector"])
+                if not daemon:
+                    check_keys(trail, ["serve"])
             finally:
                 if running:
                     running.terminate()

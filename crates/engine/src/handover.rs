@@ -35,9 +35,9 @@ pub enum HandOverError {
 }
 
 impl HandOverError {
-    /// Tells whether the events themselves were refused, so that trying again is in vain.
+    /// Tells whether trying again is in vain: the events themselves were refused, or there is no trail at all.
     pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Daemon(ClientError::Refused { .. }))
+        matches!(self, Self::Daemon(ClientError::Refused { .. }) | Self::Trail(TrailError::Missing { .. }))
     }
 }
 
@@ -62,7 +62,9 @@ pub fn hand_over(home: &Home, events: &[Event]) -> Result<Vec<Ingested>, ClientE
         let fates = match ask(home, &frame, &body)? {
             Answer::Status(json) => fates_of(&json).filter(|fates| fates.len() == count),
             Answer::Block(reason) => return Err(ClientError::Refused { reason }),
-            Answer::Discarded => return Err(ClientError::Refused { reason: "this daemon takes no events; it may be of an older version".into() }),
+            Answer::Discarded => {
+                return Err(ClientError::Refused { reason: "this daemon takes no events; it may be of an older version".into() });
+            }
             Answer::Retry | Answer::Sealed(_) => return Err(ClientError::Later),
         };
         done.extend(fates.ok_or(ClientError::Later)?);
@@ -143,7 +145,8 @@ fn event_of(Wire { e: envelope, s: slots }: Wire) -> Result<Event, String> {
             return Err(format!("its slot {} is no object", name.as_str()));
         }
         // A line of the ledger is one line.
-        let json = if text.contains(['\n', '\r']) { serde_json::from_str::<Value>(text).unwrap_or_default().to_string() } else { text.to_owned() };
+        let json =
+            if text.contains(['\n', '\r']) { serde_json::from_str::<Value>(text).unwrap_or_default().to_string() } else { text.to_owned() };
         Ok(Slot { name, json })
     };
     Ok(Event { envelope, slots: slots.into_iter().map(slot).collect::<Result<_, _>>()? })

@@ -26,6 +26,9 @@ const RETRY: Duration = Duration::from_millis(250);
 /// 1 s for room in the queue: then the trail is slower than the server, and the message does not wait for it any longer.
 const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
+/// 1,024: more than wait at once.
+const REFUSED_MAX: usize = 1_024;
+
 /// The queue, and the thread behind it.
 pub struct Recorder {
     shared: Arc<Shared>,
@@ -45,6 +48,8 @@ struct State {
     /// Number of the last job that was put in, and of the last one that is done with.
     put: u64,
     done: u64,
+    /// Numbers of the newest jobs that are done with and were not taken.
+    refused: VecDeque<u64>,
     failing_since: Option<Instant>,
     closing: bool,
     lost: u64,
@@ -79,7 +84,7 @@ impl Recorder {
         let mut state = self.shared.lock();
         loop {
             if state.done >= number {
-                return true;
+                return !state.refused.contains(&number);
             }
             // Who has waited in vain before does not make every call wait again.
             let hopeless = state.failing_since.is_some_and(|since| since.elapsed() > patience);
@@ -145,6 +150,25 @@ impl Drop for Recorder {
     }
 }
 
+impl State {
+    /// Notes which jobs are done with; an event without a fate was not taken, and is lost.
+    fn settle(&mut self, chunk: &[Job], mut fates: &[Ingested]) {
+        for job in chunk {
+            self.done += 1;
+            let (own, rest) = fates.split_at(job.events.len().min(fates.len()));
+            fates = rest;
+            let taken = own.iter().filter(|fate| **fate != Ingested::Rejected).count();
+            if taken < job.events.len() {
+                self.lost += (job.events.len() - taken) as u64;
+                self.refused.push_back(self.done);
+            }
+        }
+        while self.refused.len() > REFUSED_MAX {
+            self.refused.pop_front();
+        }
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -169,10 +193,9 @@ fn run(shared: &Shared, sink: &dyn Sink, keeper: Option<&Keeper>) {
         drop(state);
         let all: Vec<Event> = chunk.iter().flat_map(|job| job.events.iter().cloned()).collect();
         let sealed = sink.seal(&all);
-        let known = chunk.iter().rev().find_map(|job| job.known.clone());
-        state = shared.lock();
         let again = matches!(&sealed, Err(NotSealed::Later(_))) || matches!(&sealed, Ok(fates) if fates.contains(&Ingested::Later));
         if again {
+            state = shared.lock();
             for job in chunk.into_iter().rev() {
                 state.jobs.push_front(job);
             }
@@ -184,22 +207,20 @@ fn run(shared: &Shared, sink: &dyn Sink, keeper: Option<&Keeper>) {
             state = shared.wait(state, RETRY);
             continue;
         }
-        let rejected = match &sealed {
-            Ok(fates) => fates.iter().filter(|fate| **fate == Ingested::Rejected).count(),
-            Err(_) => all.len(),
-        };
+        let fates = sealed.unwrap_or_default();
+        let whole = fates.len() == all.len() && !fates.contains(&Ingested::Rejected);
+        let known = chunk.iter().rev().find_map(|job| job.known.as_ref()).filter(|_| whole);
+        if let (Some(keeper), Some(known)) = (keeper, known) {
+            // Before anybody learns that all is done and ends the process. What cannot be kept is compared with what was kept before: the same change is
+            // then told twice, never not at all.
+            let _ = keeper.keep(known);
+        }
+        state = shared.lock();
         state.failing_since = None;
-        state.lost += rejected as u64;
-        state.done += chunk.len() as u64;
+        state.settle(&chunk, &fates);
         state.events -= all.len();
         state.bytes -= chunk.iter().map(|job| job.bytes).sum::<usize>();
         shared.changed.notify_all();
-        if let (Some(keeper), Some(known), 0) = (keeper, known, rejected) {
-            drop(state);
-            // What cannot be kept is compared with what was kept before: the same change is then told twice, never not at all.
-            let _ = keeper.keep(&known);
-            state = shared.lock();
-        }
     }
 }
 

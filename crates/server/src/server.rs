@@ -46,6 +46,8 @@ pub struct ServerOptions {
     pub per_second: u32,
     /// What is taken in.
     pub collector: Limits,
+    /// What else is answered at this address; it has a door of its own.
+    pub more: axum::Router,
 }
 
 impl Default for ServerOptions {
@@ -58,6 +60,7 @@ impl Default for ServerOptions {
             deadline: Duration::from_secs(30),
             per_second: 50,
             collector: Limits::default(),
+            more: axum::Router::new(),
         }
     }
 }
@@ -122,7 +125,7 @@ impl Server {
         let archive = Arc::clone(&app.archive);
         let collector = Arc::new(Collector::new(handle, Arc::clone(&archive), options.collector));
         let fleet = Arc::clone(&collector.fleet);
-        let service = router(app, collector::routes(&collector));
+        let service = router(app, collector::routes(&collector)).merge(options.more);
         let encrypted = tls.is_some();
         let listening = Arc::new(Listening { service, tls, connections: options.connections, idle: IDLE });
         let open = Arc::new(GracefulShutdown::new());

@@ -11,6 +11,9 @@ use crate::draft::{Draft, token, word};
 use crate::hook::disclose;
 use crate::redacted;
 
+/// What a person may answer a server.
+const ACTIONS: [&str; 3] = ["accept", "decline", "cancel"];
+
 impl Watch {
     /// Starts the event of the end of a request that had an event; nothing for the others.
     pub(super) fn outcome(&self, open: &Open, now: &mut Now<'_>) -> Option<Draft> {
@@ -69,7 +72,8 @@ impl Watch {
                 draft.put(SlotName::Output, "response", Value::Object(members));
             }
             Kind::Elicitation => {
-                draft.envelope.status = members.get("action").and_then(Value::as_str).and_then(token);
+                let action = members.get("action").and_then(Value::as_str);
+                draft.envelope.status = ACTIONS.iter().find(|known| action == Some(**known)).copied().map(word);
                 draft.put(SlotName::Content, "elicitation", Value::Object(members));
             }
             _ => draft.put(SlotName::Output, "tool_response", Value::Object(members)),

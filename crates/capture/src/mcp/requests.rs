@@ -16,6 +16,12 @@ const TOOL_USE_ID: &str = "claudecode/toolUseId";
 /// 64 names of notifications that this version does not know are told of; the others are counted.
 const ODD_NOTIFICATIONS_MAX: u64 = 64;
 
+/// 256 bytes of a method's name are kept; the protocol's own have at most 40.
+const METHOD_BYTES_MAX: usize = 256;
+
+/// What a server may say has changed.
+const LISTS: [&str; 4] = ["tools", "prompts", "resources", "skills"];
+
 /// Notifications that are counted and nothing else: signs of life, and progress of what is told of anyway.
 const COUNTED: &[&str] = &[
     "notifications/initialized",
@@ -59,6 +65,7 @@ impl Watch {
         let call = params.get("_meta").and_then(|meta| meta.get(TOOL_USE_ID)).and_then(Value::as_str).and_then(token);
         let named = ["name", "uri", "ref"].iter().find_map(|name| params.get(*name)).and_then(Value::as_str);
         let target = named.map(str::to_owned);
+        let method = redacted::text(&self.redactor, &method[..method.floor_char_boundary(METHOD_BYTES_MAX)]).0.into_inner();
         let tool = target.as_deref().filter(|_| kind == Kind::Call).and_then(|name| token(&self.link.tool(name)));
         let mut open =
             Open { way, scope, id: hash_of(id), kind, method, target, tool, call, first_page, asked: None, since_ns: now.unix_ns };
@@ -140,7 +147,7 @@ impl Watch {
             ("notifications/cancelled", _) => self.cancelled(way, &params, now),
             (_, Some(what)) => {
                 let mut draft = self.link.draft("mcp.list_changed", now);
-                draft.envelope.reason = token(what);
+                draft.envelope.reason = LISTS.iter().find(|list| **list == what).copied().map(word);
                 draft
             }
             _ if COUNTED.contains(&method) || !first || odd >= ODD_NOTIFICATIONS_MAX => return,
@@ -152,7 +159,7 @@ impl Watch {
             }
         };
         let (params, rules) = redacted::members(&self.redactor, params);
-        let (name, _) = redacted::text(&self.redactor, method);
+        let (name, _) = redacted::text(&self.redactor, &method[..method.floor_char_boundary(METHOD_BYTES_MAX)]);
         draft.put_in(SlotName::Content, "mcp", "method", name.into_inner().into());
         draft.put_in(SlotName::Content, "mcp", "params", Value::Object(params.into_inner()));
         disclose(&mut draft, &rules);

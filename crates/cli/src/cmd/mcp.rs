@@ -16,6 +16,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::run::Call;
 
+pub(crate) use collector::router;
+
 pub(crate) fn run(call: &mut Call, args: &Mcp) -> Result<Exit, Failure> {
     match &args.command {
         None => read::run(call, &McpRead { url: args.url.clone() }),

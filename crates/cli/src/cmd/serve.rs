@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sealtrail_config::{Audit, Loaded};
-use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
-use sealtrail_server::{Limits, ServeError, Server, ServerOptions, TlsFiles};
+use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Handle, Home};
+use sealtrail_server::{Archive, Limits, ServeError, Server, ServerOptions, TlsFiles};
 
 use crate::args;
-use crate::cmd::gateway;
+use crate::cmd::{gateway, mcp};
 use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -33,7 +34,8 @@ pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> 
     let daemon = Daemon::start(&home, options).map_err(|error| refused(&error))?;
     let drained = daemon.opened().drained.sealed;
     call.screen.say(&format!("listening on {}; {} events came from the spool; stop with Ctrl-C", home.socket().display(), count(drained)));
-    let server = match Server::start(daemon.handle(), options_of(&loaded, args)) {
+    let more = mcp_router(&daemon.handle());
+    let server = match Server::start(daemon.handle(), ServerOptions { more, ..options_of(&loaded, args) }) {
         Ok(server) => server,
         Err(error) => {
             // What it already took is sealed first.
@@ -41,7 +43,7 @@ pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> 
             return Err(not_serving(&error));
         }
     };
-    call.screen.say(&format!("events are taken and questions answered on {}/v1", server.url()));
+    call.screen.say(&format!("events are taken and questions answered on {}/v1, and over MCP on {0}/mcp", server.url()));
     let passing = match loaded.config.audit.gateway.address() {
         Some(listen) => match gateway::start(&daemon, &loaded, listen) {
             Ok(passing) => Some(passing),
@@ -99,7 +101,15 @@ pub(crate) fn plain(audit: &Audit, listen: SocketAddr) -> ServerOptions {
             flight_bytes: bytes(collector.flight_bytes),
             per_second: collector.requests_per_second,
         },
+        more: axum::Router::new(),
     }
+}
+
+/// Returns the MCP collector's routes, whose events the daemon of this process seals.
+fn mcp_router(handle: &Handle) -> axum::Router {
+    let archive = Archive::new(handle.home().clone(), Box::new(handle.clone()), 30);
+    // Whoever asks shows a token, so it does not matter under which name this machine is reached.
+    mcp::router(Arc::new(archive), handle.home(), Arc::new(handle.clone()), true)
 }
 
 /// Makes the failure of a server that cannot start.

@@ -4,6 +4,7 @@ mod arguments;
 mod coverage;
 mod imports;
 mod jobs;
+mod mcp;
 mod permission;
 mod provenance;
 mod reference;

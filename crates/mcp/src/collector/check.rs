@@ -121,7 +121,7 @@ impl Check<'_> {
 
     fn time(&mut self, name: &str) {
         let Some(value) = self.arguments.get(name) else { return };
-        if !value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok()) {
+        if value.as_str().is_none_or(|text| text.parse::<Timestamp>().is_err()) {
             self.wrong(&format!("`{name}` is {value}, it must be a time as in RFC 3339: 2026-03-01T09:30:00Z"));
         }
     }

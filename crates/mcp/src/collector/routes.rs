@@ -23,7 +23,7 @@ pub fn routes(collector: Collector, keys: Arc<dyn Keys>, any_host: bool) -> Rout
     let config = StreamableHttpServerConfig::default().with_max_request_body_bytes(2 * EVENT_BYTES_MAX);
     let config = if any_host { config.disable_allowed_hosts() } else { config };
     let service = StreamableHttpService::new(move || Ok(collector.clone()), Arc::new(LocalSessionManager::default()), config);
-    Router::new().route_service(PATH, service).layer(from_fn_with_state(keys, door))
+    Router::new().route_service(PATH, service).route_layer(from_fn_with_state(keys, door))
 }
 
 /// Lets in who shows a key that there is; what it opens is looked at with each call.

@@ -20,6 +20,7 @@ pub(crate) struct Memory {
     views: Mutex<Vec<Value>>,
     changed: Condvar,
     pub(crate) failing: AtomicBool,
+    pub(crate) refusing: AtomicBool,
 }
 
 /// The trail, shared.
@@ -30,6 +31,9 @@ impl Sink for Trail {
     fn seal(&self, events: &[Event]) -> Result<Vec<Ingested>, NotSealed> {
         if self.0.failing.load(Ordering::SeqCst) {
             return Err(NotSealed::Later("it was told to fail".into()));
+        }
+        if self.0.refusing.load(Ordering::SeqCst) {
+            return Err(NotSealed::Never("it was told to refuse".into()));
         }
         let mut views = self.0.views.lock().unwrap();
         let first = views.len() as u64;

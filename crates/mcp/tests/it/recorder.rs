@@ -45,3 +45,15 @@ fn the_queue_is_bounded() {
     assert!((4..=5).contains(&lost), "{lost} of 20 events of 4 MiB do not fit into 64 MiB");
     assert_eq!(recorder.settle(Duration::from_millis(10)), 20);
 }
+
+/// Protects the promise of a sealed intent: what the trail will never take counts as lost and never as sealed.
+#[test]
+fn what_is_refused_is_not_sealed() {
+    let trail = Trail::default();
+    trail.0.refusing.store(true, Ordering::SeqCst);
+    let recorder = Recorder::start(Box::new(trail.clone()), None).unwrap();
+    assert!(!recorder.seal(vec![event(1, 10)], None, PATIENCE));
+    trail.0.refusing.store(false, Ordering::SeqCst);
+    assert!(recorder.seal(vec![event(2, 10)], None, PATIENCE));
+    assert_eq!((recorder.lost(), trail.events().len()), (1, 1));
+}
