@@ -53,12 +53,14 @@ async fn pass(shared: &Arc<Shared>, peer: IpAddr, request: Request<Incoming>) ->
     let (parts, incoming) = request.into_parts();
     let asking = Asking::of(shared, peer, &parts);
     if !asking.may_enter(shared, &parts).await {
-        return Err(asking.deny(
-            shared,
-            started,
-            place,
-            Denial { reason: "no_token", rule: "a token is required", refusal: Refusal::NoToken },
-        ));
+        // Whoever has no token does not fill the ledger.
+        let Some(untold) = shared.desk.may_tell_denial() else { return Err(Refusal::NoToken) };
+        let rule = if untold == 0 {
+            "a token is required".to_owned()
+        } else {
+            format!("a token is required; {untold} more such calls were not told")
+        };
+        return Err(asking.told(shared, started, place).refused(How::Denied { reason: "no_token", rule }, Refusal::NoToken));
     }
     let taken = body::take(incoming, asking.call.what.has_json_body(), shared.options.body_bytes, &shared.room).await;
     let (outgoing, exchange, tally) = match taken {
@@ -137,12 +139,6 @@ struct Asking {
     caller: Caller,
 }
 
-struct Denial {
-    reason: &'static str,
-    rule: &'static str,
-    refusal: Refusal,
-}
-
 impl Asking {
     fn of(shared: &Shared, peer: IpAddr, parts: &Parts) -> Self {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -174,12 +170,6 @@ impl Asking {
             prompt_hash: known.filter(|(bytes, _)| *bytes > 0).map(|(_, hash)| hash),
             body_bytes: known.map(|(bytes, _)| bytes),
         }
-    }
-
-    /// Records a call that a rule refuses before its body came.
-    fn deny(&self, shared: &Shared, started: Instant, place: OwnedSemaphorePermit, denial: Denial) -> Refusal {
-        let how = How::Denied { reason: denial.reason, rule: denial.rule.to_owned() };
-        self.told(shared, started, place).refused(how, denial.refusal)
     }
 
     /// Records a call whose body did not come.

@@ -25,6 +25,9 @@ const AT_ONCE: usize = 1_024;
 /// 30 s, as the daemon's own patience with the disk.
 const SEAL_PATIENCE: Duration = Duration::from_secs(30);
 
+/// 60 calls without a token in a minute are told, two events each; the next one that is told says how many were not.
+const DENIALS_PER_MINUTE: u32 = 60;
+
 /// What all calls share.
 pub(crate) struct Desk {
     pub(crate) scribe: Scribe,
@@ -33,6 +36,15 @@ pub(crate) struct Desk {
     budgets: Mutex<Budgets>,
     waiting: Arc<Mutex<Waiting>>,
     stopping: AtomicBool,
+    denials: Mutex<Denials>,
+}
+
+/// How many calls without a token were told in this minute, and how many were not since the last one that was.
+#[derive(Default)]
+struct Denials {
+    minute: u64,
+    told: u32,
+    untold: u64,
 }
 
 #[derive(Default)]
@@ -51,6 +63,7 @@ impl Desk {
             budgets: Mutex::new(budgets),
             waiting: Arc::default(),
             stopping: AtomicBool::new(false),
+            denials: Mutex::default(),
         }
     }
 
@@ -61,6 +74,21 @@ impl Desk {
 
     pub(crate) fn budgets(&self) -> MutexGuard<'_, Budgets> {
         self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether one more call without a token is told, and how many were not before it.
+    pub(crate) fn may_tell_denial(&self) -> Option<u64> {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = unix_ns() / 60_000_000_000;
+        if minute != denials.minute {
+            (denials.minute, denials.told) = (minute, 0);
+        }
+        if denials.told >= DENIALS_PER_MINUTE {
+            denials.untold += 1;
+            return None;
+        }
+        denials.told += 1;
+        Some(std::mem::take(&mut denials.untold))
     }
 
     pub(crate) fn stop(&self) {

@@ -162,4 +162,10 @@ fn without_a_token_nothing_leaves() {
     run.send(&post("/v1/messages", &[SESSION, ("X-Sealtrail-Token", "stk_right")], ASK));
     assert!(!api.wait_for(1)[0].head.to_lowercase().contains("stk_"));
     assert!(!format!("{:?}", run.trail.events()).contains("stk_"));
+    // A minute may end meanwhile, so there may be twice as many.
+    for _ in 0..130 {
+        run.send(&post("/v1/messages", &[SESSION], ASK));
+    }
+    let told = run.trail.of("model.response").iter().filter(|event| event["reason"] == "no_token").count();
+    assert!((60..=120).contains(&told), "{told}");
 }
