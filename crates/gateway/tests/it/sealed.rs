@@ -58,6 +58,9 @@ fn a_kill_in_the_middle_is_told_by_the_next_start() {
     read_until(&mut cut, |bytes| bytes.windows(11).any(|part| part == b"event: ping"));
     // As a kill does: nothing of the gateway runs any more when the daemon is gone, and what it says afterwards reaches no ledger.
     daemon.stop().unwrap();
+    let (head, _) = read_message(&mut open(&gateway), true).unwrap();
+    assert!(head.starts_with("HTTP/1.1 503"), "without a ledger nothing leaves: {head}");
+    assert_eq!(api.got().len(), 2);
     gateway.stop();
     let before = sealed(&home);
     let kinds: Vec<&str> = before.iter().map(|event| event["event_type"].as_str().unwrap()).collect();
