@@ -81,7 +81,10 @@ fn transcripts_are_sealed_once_and_counted() {
 fn imports_work_beside_the_daemon() {
     let machine = trail();
     let (running, _said) = daemon(&machine);
-    machine.write("work/r.ndjson", r#"{"event_type":"auth.user_login","audit_id":"audit_evt_1","timestamp":"2026-11-21T10:00:00Z","user_id":"u"}"#);
+    machine.write(
+        "work/r.ndjson",
+        r#"{"event_type":"auth.user_login","audit_id":"audit_evt_1","timestamp":"2026-11-21T10:00:00Z","user_id":"u"}"#,
+    );
     let first = machine.run("import events r.ndjson --output json");
     assert_eq!((first.exit, &told(&first)["sealed"]), (0, &json!(1)), "{first}");
     assert_eq!(told(&machine.run("import events r.ndjson --output json"))["known"], 1);
