@@ -180,11 +180,9 @@ fn unlike(a: &Seen, b: &Seen, class: Class, rewritten: bool) -> Vec<(&'static st
     {
         found.push((if class == Class::ToolCall { "tool" } else { "model" }, x.to_string(), y.to_string()));
     }
-    if let (Some(x), Some(y)) = (&a.input, &b.input)
-        && x != y
-        && !rewritten
-    {
-        found.push(("input", hex(x), hex(y)));
+    if a.input.is_some() && b.input.is_some() && a.input != b.input && !rewritten {
+        // Not their hashes: what was erased must not be guessed from a certificate.
+        found.push(("input", "one thing".to_owned(), "another".to_owned()));
     }
     if (a.good.is_some() && bad_only(b)) || (b.good.is_some() && bad_only(a)) {
         found.push(("outcome", end(a).to_owned(), end(b).to_owned()));
@@ -229,10 +227,6 @@ fn same_name(a: &str, b: &str, class: Class) -> bool {
             a.starts_with(&b) || b.starts_with(&a)
         }
     }
-}
-
-fn hex(print: &[u8]) -> String {
-    print.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn new(session: &Session, kind: Kind, class: Class, key: &str, action: &Action, detail: String, events: Vec<&Id>) -> Finding {
