@@ -112,12 +112,18 @@ async fn record(shared: &Arc<Shared>, exchange: &Exchange, ongoing: Ongoing) -> 
         let how = How::Denied { reason: refused.reason, rule: refused.rule.clone() };
         return Err(ongoing.refused(how, Refusal::Budget(refused.rule)));
     }
-    if desk.seal_first(events).await {
+    let sealed = desk.seal_first(events).await;
+    if sealed == Some(true) {
         return Ok(ongoing);
     }
     if shared.options.closed {
-        ongoing.forget();
-        return Err(Refusal::Unrecorded);
+        if sealed.is_some() {
+            ongoing.forget();
+            return Err(Refusal::Unrecorded);
+        }
+        // The ledger may still seal that it was asked for; then the trail must also say that it did not leave.
+        let how = How::Denied { reason: "unrecorded", rule: "a call that cannot be recorded is not sent".to_owned() };
+        return Err(ongoing.refused(how, Refusal::Unrecorded));
     }
     desk.lose(1).await;
     Ok(ongoing)

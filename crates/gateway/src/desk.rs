@@ -99,8 +99,9 @@ impl Desk {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Seals events that must be sealed before something happens; tells whether the first of them is. The others are tried again if need be.
-    pub(crate) async fn seal_first(&self, events: Vec<Event>) -> bool {
+    /// Seals events that must be sealed before something happens; tells whether the first of them is, or nothing when the ledger does not answer.
+    /// The others are tried again if need be.
+    pub(crate) async fn seal_first(&self, events: Vec<Event>) -> Option<bool> {
         let (tell, told) = oneshot::channel();
         let (kept, waiting) = (events.clone(), Arc::clone(&self.waiting));
         let done = move |fates: Vec<Ingested>| {
@@ -111,7 +112,7 @@ impl Desk {
             let _ = tell.send(sealed);
         };
         self.seal.submit(events, Box::new(done));
-        matches!(tokio::time::timeout(SEAL_PATIENCE, told).await, Ok(Ok(true)))
+        tokio::time::timeout(SEAL_PATIENCE, told).await.ok()?.ok()
     }
 
     /// Seals events of something that happened already; what cannot be sealed now is tried again.
