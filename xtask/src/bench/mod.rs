@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const NAMES: &str = "append, verify, hook, gateway, ingest, large [EVENTS], find [EVENTS [ENGINE...]], session";
+const NAMES: &str = "append, verify, hook, gateway, ingest [SLICES], large [EVENTS], find [EVENTS [ENGINE...]], session";
 
 /// Builds in release mode, measures in that build, and keeps what was printed under `bench/results/`.
 pub(crate) fn start(root: &Path, words: &[String]) -> Result<(), String> {
@@ -73,7 +73,9 @@ pub(crate) fn measure(root: &Path, words: &[String]) -> Result<(), String> {
         Some("append") => append::run(scratch.path()),
         Some("verify") => verify::run(scratch.path()),
         Some("hook") => hook::run(root, &release(root), scratch.path()),
-        Some("ingest") => ingest::run(root, &release(root), scratch.path()),
+        Some("ingest") => {
+            ingest::run(root, &release(root), scratch.path(), words.get(1).and_then(|n| n.parse().ok()).unwrap_or(ingest::SLICES))
+        }
         Some("gateway") => gateway::run(&release(root), scratch.path()),
         Some("find") => find::run(root, &words[1..]),
         Some("large") => large::run(&release(root), &target, words.get(1).and_then(|n| n.parse().ok()).unwrap_or(10_000_000)),
