@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 use sealtrail_mcp::{Lines, Piece};
 
-fn pieces(stream: &[u8], chunk: usize, limit: usize) -> (Vec<u8>, Vec<Vec<u8>>, Vec<(u64, [u8; 32])>) {
+/// All bytes, the whole lines, size and hash of the long ones.
+type Cut = (Vec<u8>, Vec<Vec<u8>>, Vec<(u64, [u8; 32])>);
+
+fn pieces(stream: &[u8], chunk: usize, limit: usize) -> Cut {
     let (mut all, mut lines, mut passed) = (Vec::new(), Vec::new(), Vec::new());
     let mut take = |piece: Piece<'_>| match piece {
         Piece::Line(line) => {
