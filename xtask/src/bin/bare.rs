@@ -1,5 +1,7 @@
 //! The least that an HTTP recorder must do: take a body, write it, sync it, answer. `bare FILE` prints its address and serves until it is killed.
 
+#![allow(clippy::print_stdout, reason = "whoever starts it reads the address from its standard output")]
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
