@@ -161,7 +161,7 @@ pub(crate) enum Command {
     /// Tokens: who may ask the query API and the MCP tool, and who may hand events in
     #[command(subcommand)]
     Token(TokenCommand),
-    /// MCP: a view of the trail for an agent, a collector of its own word, and a proxy that records any server
+    /// Read the trail over MCP, hand events in over it, record MCP servers
     Mcp(Mcp),
     /// Seal records that were captured elsewhere
     #[command(subcommand)]
