@@ -47,8 +47,29 @@ impl Bits {
 
     /// Adds the numbers from `from` to `to`, `to` not included.
     pub(crate) fn insert_range(&mut self, from: u32, to: u32) {
-        for at in from..to.min(self.len) {
-            self.insert(at);
+        let to = to.min(self.len);
+        if from >= to {
+            return;
+        }
+        let (first, last) = ((from / 64) as usize, ((to - 1) / 64) as usize);
+        for (at, word) in self.words.iter_mut().enumerate().take(last + 1).skip(first) {
+            let low = if at == first { u64::MAX << (from % 64) } else { u64::MAX };
+            let high = if at == last { u64::MAX >> (63 - (to - 1) % 64) } else { u64::MAX };
+            *word |= low & high;
+        }
+    }
+
+    /// Keeps those for which `keep` says so.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) {
+        for (word, at) in self.words.iter_mut().zip(0u32..) {
+            let mut left = *word;
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                left &= left - 1;
+                if !keep(at * 64 + bit) {
+                    *word &= !(1 << bit);
+                }
+            }
         }
     }
 
@@ -160,6 +181,14 @@ mod tests {
             is(&with(Bits::minus), a.difference(&b).copied().collect());
             is(&make(&a).not(), (0..len).filter(|at| !a.contains(at)).collect());
             is(&Bits::all(len), (0..len).collect());
+            let mut even = make(&a);
+            even.retain(|at| at % 2 == 0);
+            is(&even, a.iter().copied().filter(|at| at % 2 == 0).collect());
+            for from in 0..len + 2 {
+                let mut bits = make(&a);
+                bits.insert_range(from, from + 70);
+                is(&bits, a.iter().copied().chain(from..(from + 70).min(len)).collect());
+            }
             for at in 0..len + 2 {
                 assert_eq!(make(&a).last_before(at), a.range(..at).next_back().copied());
                 assert_eq!(make(&a).first_from(at), a.range(at..).next().copied());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use sealtrail_disk::{Disk, Lock, RealDisk};
 use sealtrail_ledger::line::LogInfo;
@@ -54,6 +55,8 @@ pub struct Indexer {
     /// Up to where each partition is made.
     marks: BTreeMap<u64, Mark>,
     open: Option<(u64, Partition)>,
+    /// The partition that was filled last: its segments become one while the next is fed.
+    closing: Option<JoinHandle<Result<(), IndexError>>>,
     /// Whether what is there was compared with the log.
     compared: bool,
     _lock: Box<dyn Lock>,
@@ -81,7 +84,7 @@ impl Indexer {
             }
         }
         let memory_bytes = options.memory_bytes.max(MEMORY_BYTES_MIN);
-        Ok(Self { layout, memory_bytes, marks, open: None, compared: false, _lock: lock })
+        Ok(Self { layout, memory_bytes, marks, open: None, closing: None, compared: false, _lock: lock })
     }
 
     /// Returns the position up to which everything is in the index.
@@ -115,6 +118,9 @@ impl Indexer {
             self.layout.forgotten()?;
         }
         fed.indexed_to = self.indexed_to();
+        if fed.indexed_to >= fed.size {
+            self.closed()?;
+        }
         Ok(fed)
     }
 
@@ -143,10 +149,31 @@ impl Indexer {
             self.layout.forget(ranges)?;
         }
         partition.commit(mark)?;
-        partition.settle(to == first + SPAN)?;
         self.marks.insert(first, partition.mark().clone());
+        if to == first + SPAN {
+            return self.close(partition);
+        }
+        partition.settle(false)?;
         self.open = Some((first, partition));
         Ok(())
+    }
+
+    /// Ends a full partition on a thread of its own. A crash leaves it in several segments, which answer the same.
+    fn close(&mut self, mut partition: Partition) -> Result<(), IndexError> {
+        self.closed()?;
+        let work = move || partition.settle(true).and_then(|()| partition.close());
+        let thread = std::thread::Builder::new().name("index-close".to_owned()).spawn(work);
+        self.closing = Some(thread.map_err(|error| IndexError::on("start a thread", self.layout.dir())(error.into()))?);
+        Ok(())
+    }
+
+    /// Waits for the partition that is being closed.
+    fn closed(&mut self) -> Result<(), IndexError> {
+        match self.closing.take() {
+            // A panic there is one of the search library: what is committed stays, and the next writer looks at it with fresh eyes.
+            Some(closing) => closing.join().unwrap_or(Ok(())),
+            None => Ok(()),
+        }
     }
 
     /// Takes the open partition, or opens the one that begins at `first`.
@@ -166,6 +193,7 @@ impl Indexer {
     /// The new one is made beside the old one and takes its place by a rename; a crash leaves the old one and the note.
     fn forget(&mut self, reader: &Reader, ranges: &[(u64, u64)]) -> Result<u64, IndexError> {
         let mut rebuilt = 0;
+        self.closed()?;
         if let Some((_, partition)) = self.open.take() {
             partition.close()?;
         }
@@ -211,10 +239,18 @@ impl Indexer {
     }
 
     fn wipe(&mut self) -> Result<(), IndexError> {
+        self.closed()?;
         self.open = None;
         self.marks.clear();
         self.layout.clean(true)?;
         Ok(self.layout.forgotten()?)
+    }
+}
+
+impl Drop for Indexer {
+    fn drop(&mut self) {
+        // Before the lock goes: two writers of one partition would be one too many. What went wrong is only a merge that was not done.
+        drop(self.closed());
     }
 }
 

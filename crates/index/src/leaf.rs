@@ -68,24 +68,26 @@ impl FieldLeaf {
 
     pub(crate) fn rank(&self) -> u8 {
         match (&self.exact, &self.test) {
-            (Some(_), _) => 0,
-            (None, Test::Compare(_, Bound::Time(_))) => 1,
+            // Most segments lie on one side of a moment, which their first and last time tell.
+            (None, Test::Compare(_, Bound::Time(_))) => 0,
+            (Some(_), _) => 1,
             _ => 2,
         }
     }
 
-    pub(crate) fn answer(&self, segment: &Segment, cancel: &Cancel) -> Result<Found, IndexError> {
+    /// Of documents that are not `wanted` anything may be said.
+    pub(crate) fn answer(&self, segment: &Segment, wanted: Option<&Bits>, cancel: &Cancel) -> Result<Found, IndexError> {
         let mut sums = Sums { yes: Bits::none(segment.docs), unsure: Bits::none(segment.docs) };
         for place in &self.places {
             go_on(cancel)?;
             match &self.test {
                 Test::Exists => exists(segment, &place.flat, &mut sums)?,
-                _ => self.at(segment, place, &mut sums, cancel)?,
+                _ => self.at(segment, place, wanted, &mut sums, cancel)?,
             }
         }
         if let Some(outcome) = &self.outcome {
             let mut bare = Sums { yes: Bits::none(segment.docs), unsure: Bits::none(segment.docs) };
-            self.at(segment, outcome, &mut bare, cancel)?;
+            self.at(segment, outcome, wanted, &mut bare, cancel)?;
             let mut listed = Bits::none(segment.docs);
             segment.add_term(&term(&outcome.flat, Tag::Container, b""), &mut listed)?;
             listed.and(&bare.yes);
@@ -104,7 +106,7 @@ impl FieldLeaf {
     }
 
     /// Adds the documents of one place.
-    fn at(&self, segment: &Segment, place: &Place, sums: &mut Sums, cancel: &Cancel) -> Result<(), IndexError> {
+    fn at(&self, segment: &Segment, place: &Place, wanted: Option<&Bits>, sums: &mut Sums, cancel: &Cancel) -> Result<(), IndexError> {
         let mut judge = Judge::new(&self.judged, &self.test, &place.path, place.sent);
         self.texts(segment, place, &mut judge, sums, cancel)?;
         for tag in [Tag::Number, Tag::Bool, Tag::Null] {
@@ -119,7 +121,7 @@ impl FieldLeaf {
         }
         let columns = segment.columns(&place.flat)?;
         if let Some(numbers) = &columns.numbers {
-            add_numbers(numbers, &self.test, &mut judge, &mut sums.yes, &mut sums.unsure);
+            add_numbers(numbers, &self.test, wanted, &mut judge, &mut sums.yes, &mut sums.unsure);
         }
         if class_of(&place.flat) == Class::Time
             && let Test::Compare(order, Bound::Time(bound)) = &self.test

@@ -8,14 +8,25 @@ use crate::bits::Bits;
 use crate::judge::Judge;
 use crate::literals::exact;
 use crate::segment::{NumberColumn, add_present, add_range};
+use crate::values::each;
 
-/// Adds the documents whose number passes the test to `yes`, and those of which only the event can tell to `unsure`.
-pub(crate) fn add_numbers(column: &NumberColumn, test: &Test, judge: &mut Judge, yes: &mut Bits, unsure: &mut Bits) {
+/// One document in 8 or fewer: their numbers are looked up one by one, instead of the whole column.
+const FEW: u64 = 8;
+
+/// Adds the documents whose number passes the test to `yes`, and those of which only the event can tell to `unsure`; all that are `wanted`.
+pub(crate) fn add_numbers(column: &NumberColumn, test: &Test, wanted: Option<&Bits>, judge: &mut Judge, yes: &mut Bits, unsure: &mut Bits) {
     let docs = yes.len();
     match test {
         Test::Compare(order, Bound::Number(_)) => {
-            if let Some(range) = range_of(column, *order, judge) {
-                add_range(&column.bits, range, docs, yes);
+            let few = wanted.filter(|wanted| wanted.count() * FEW < u64::from(docs));
+            match (range_of(column, *order, judge), few) {
+                (Some(range), Some(few)) => each(&column.bits, few, |doc, bits| {
+                    if range.contains(&bits) {
+                        yes.insert(doc);
+                    }
+                }),
+                (Some(range), None) => add_range(&column.bits, range, docs, yes),
+                (None, _) => {}
             }
         }
         Test::Compare(..) | Test::Exists => {}

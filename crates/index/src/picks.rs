@@ -30,7 +30,7 @@ impl Picks {
     pub(crate) fn take(&mut self, segment: &Segment, stage: &Stage, sure: &mut Bits, cancel: &Cancel) -> Result<(), IndexError> {
         let (n, latest) = wanted(stage);
         let (mut times, mut timed) = (Vec::new(), Bits::none(segment.docs));
-        each(&segment.ts.clone().to_u64_monotonic(), sure, |doc, bits| {
+        each(&segment.ts_bits, sure, |doc, bits| {
             timed.insert(doc);
             times.push((doc, i64::from_u64(bits)));
         });

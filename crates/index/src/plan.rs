@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sealtrail_query::{Expr, Query};
 
+use crate::bits::Bits;
 use crate::error::IndexError;
 use crate::found::Found;
 use crate::leaf::{FieldLeaf, TextLeaf};
@@ -52,27 +53,39 @@ impl Plan {
 
     /// Returns what the segment knows of the condition.
     pub(crate) fn answer(&self, segment: &Segment, cancel: &Cancel) -> Result<Found, IndexError> {
+        self.answer_for(segment, None, cancel)
+    }
+
+    /// As [`Plan::answer`], where only the documents of `wanted` matter: of others anything may be said.
+    fn answer_for(&self, segment: &Segment, wanted: Option<&Bits>, cancel: &Cancel) -> Result<Found, IndexError> {
         go_on(cancel)?;
         match self {
             Self::And(parts) => {
-                let mut found = Found::always(true, segment.docs);
+                let mut found: Option<Found> = None;
                 for part in parts {
-                    found.and(&part.answer(segment, cancel)?);
+                    let next = part.answer_for(segment, found.as_ref().map(|found| &found.maybe).or(wanted), cancel)?;
+                    let found = match &mut found {
+                        Some(found) => {
+                            found.and(&next);
+                            found
+                        }
+                        none => none.insert(next),
+                    };
                     if found.maybe.is_empty() {
                         break;
                     }
                 }
-                Ok(found)
+                Ok(found.unwrap_or_else(|| Found::always(true, segment.docs)))
             }
             Self::Or(parts) => {
                 let mut found = Found::always(false, segment.docs);
                 for part in parts {
-                    found.or(&part.answer(segment, cancel)?);
+                    found.or(&part.answer_for(segment, wanted, cancel)?);
                 }
                 Ok(found)
             }
-            Self::Not(inner) => inner.answer(segment, cancel).map(Found::not),
-            Self::Field(leaf) => leaf.answer(segment, cancel),
+            Self::Not(inner) => inner.answer_for(segment, wanted, cancel).map(Found::not),
+            Self::Field(leaf) => leaf.answer(segment, wanted, cancel),
             Self::Text(leaf) => leaf.answer(segment, cancel),
         }
     }

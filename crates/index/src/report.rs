@@ -151,30 +151,35 @@ impl Groups {
         let Some(interval) = interval else { return Ok(groups) };
         // Months are made of days; the aggregator finds the month of a day.
         let (width_ms, start_ms) = interval.fixed_ms().unwrap_or((DAY_MS, 0));
-        let bucket = |bits: u64| (i64::from_u64(bits).div_euclid(1_000_000) - start_ms).div_euclid(width_ms);
-        let ts = segment.ts.clone().to_u64_monotonic();
-        let (mut found, mut timed) = (Vec::new(), Bits::none(segment.docs));
-        each(&ts, sure, |doc, bits| {
-            timed.insert(doc);
-            found.push((doc, bucket(bits)));
-        });
-        sure.and(&timed);
-        let first = found.iter().map(|(_, bucket)| *bucket).min().unwrap_or(0);
-        let last = found.iter().map(|(_, bucket)| *bucket).max().unwrap_or(0);
-        groups.first = first * width_ms + start_ms;
-        groups.width_ms = width_ms;
-        groups.buckets = vec![0; segment.docs as usize];
+        let bucket = |ns: i64| (ns.div_euclid(1_000_000) - start_ms).div_euclid(width_ms);
+        let ns_of = |bucket: i64| bucket.saturating_mul(width_ms).saturating_add(start_ms).saturating_mul(1_000_000);
+        let ts = &segment.ts_bits;
+        let (first, last) = (bucket(i64::from_u64(ts.min_value())), bucket(i64::from_u64(ts.max_value())));
         // Seconds of 136 years fit; a wider span has its documents looked at.
-        let Ok(span) = u32::try_from(last - first) else {
+        let Ok(span) = u32::try_from(last.saturating_sub(first)) else {
             *sure = Bits::none(segment.docs);
             return Ok(groups);
         };
+        groups.first = first.saturating_mul(width_ms).saturating_add(start_ms);
+        groups.width_ms = width_ms;
+        groups.buckets = vec![0; segment.docs as usize];
         groups.count = span as usize + 1;
-        for (doc, bucket) in found {
-            if let Some(place) = groups.buckets.get_mut(doc as usize) {
-                *place = u32::try_from(bucket - first).unwrap_or(0);
+        let mut timed = Bits::none(segment.docs);
+        // Neighbours mostly share an interval: only the first of them is divided.
+        let (mut from, mut to, mut current) = (i64::MAX, i64::MIN, 0);
+        each(ts, sure, |doc, bits| {
+            let ns = i64::from_u64(bits);
+            if ns < from || ns >= to {
+                let at = bucket(ns);
+                (from, to) = (ns_of(at), ns_of(at.saturating_add(1)));
+                current = u32::try_from(at.saturating_sub(first)).unwrap_or(0);
             }
-        }
+            if let Some(place) = groups.buckets.get_mut(doc as usize) {
+                *place = current;
+            }
+            timed.insert(doc);
+        });
+        sure.and(&timed);
         Ok(groups)
     }
 
@@ -185,6 +190,9 @@ impl Groups {
     /// Counts documents by group and tells each group once.
     fn count(&self, docs: &Bits, mut tell: impl FnMut(&[KeyValue], Timestamp, u64) -> Result<(), IndexError>) -> Result<(), IndexError> {
         let mut cells = Cells::new(self);
+        if !cells.dense.is_empty() && !self.fields.iter().any(Values::has_several) {
+            return self.count_dense(docs, &cells.sizes, cells.dense.len(), tell);
+        }
         let mut counts: Vec<u64> = Vec::new();
         self.each_group(docs, |_, bucket, numbers| {
             let cell = cells.of(bucket, numbers);
@@ -196,6 +204,35 @@ impl Groups {
             }
         });
         cells.names.iter().zip(counts).try_for_each(|((bucket, numbers), count)| tell(&self.keys(numbers), self.time(*bucket), count))
+    }
+
+    /// Counts documents that have at most one value of each field: in a table of every group that could be.
+    fn count_dense(
+        &self,
+        docs: &Bits,
+        sizes: &[usize],
+        cells: usize,
+        mut tell: impl FnMut(&[KeyValue], Timestamp, u64) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        let mut counts = vec![0u64; cells];
+        let mut add = |cell: usize| {
+            if let Some(count) = counts.get_mut(cell) {
+                *count += 1;
+            }
+        };
+        let bucket = |doc: u32| self.buckets.get(doc as usize).map_or(0, |bucket| *bucket as usize);
+        let numbers: Vec<_> = self.fields.iter().map(Values::numbers).collect();
+        match (&numbers[..], sizes) {
+            ([number], [size]) => docs.iter().for_each(|doc| add(bucket(doc) * size + number(doc))),
+            _ => docs.iter().for_each(|doc| add(numbers.iter().zip(sizes).fold(bucket(doc), |at, (number, size)| at * size + number(doc)))),
+        }
+        for (cell, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            let mut left = cell;
+            let mut names: Vec<u32> = sizes.iter().rev().map(|size| take_digit(&mut left, *size)).collect();
+            names.reverse();
+            tell(&self.keys(&names), self.time(u32::try_from(left).unwrap_or(0)), count)?;
+        }
+        Ok(())
     }
 
     /// Gives the numbers of documents to the table, by group.
@@ -256,6 +293,13 @@ impl Groups {
             see(&numbers);
         }
     }
+}
+
+/// Takes the last digit of a number whose digit has `size` values: 0 is no value, `u32::MAX`; 1 is value 0.
+fn take_digit(left: &mut usize, size: usize) -> u32 {
+    let digit = *left % size.max(1);
+    *left /= size.max(1);
+    u32::try_from(digit).unwrap_or(0).wrapping_sub(1)
 }
 
 /// Numbers the groups that occur, in the order in which they come.

@@ -27,6 +27,8 @@ pub(crate) struct Segment {
     grams: Arc<InvertedIndexReader>,
     seq: Column<u64>,
     pub(crate) ts: Column<i64>,
+    /// The same, as bits that sort as the times do.
+    pub(crate) ts_bits: Column<u64>,
     /// The first position of the partition.
     base: u64,
     /// Number of documents.
@@ -55,6 +57,7 @@ impl Segment {
         let reader = SegmentReader::open(segment)?;
         let docs = reader.max_doc();
         let ts = reader.fast_fields().column_opt("ts")?;
+        let ts_bits = reader.fast_fields().u64_lenient("ts")?.map(|(column, _)| column);
         Ok(Self {
             id: segment.id(),
             dir: dir.to_owned(),
@@ -62,6 +65,7 @@ impl Segment {
             grams: reader.inverted_index(fields.grams)?,
             seq: seq_column(&reader)?,
             ts: ts.unwrap_or_else(|| Column::build_empty_column(docs)),
+            ts_bits: ts_bits.unwrap_or_else(|| Column::build_empty_column(docs)),
             base,
             docs,
             columns: Mutex::new(HashMap::new()),
@@ -256,6 +260,7 @@ where
     match &column.index {
         ColumnIndex::Full => bits.insert_range(0, bits.len()),
         ColumnIndex::Empty { .. } => {}
+        ColumnIndex::Optional(index) => index.iter_non_null_docs().for_each(|doc| bits.insert(doc)),
         _ => (0..bits.len()).filter(|doc| column.index.has_value(*doc)).collect::<Vec<_>>().into_iter().for_each(|doc| bits.insert(doc)),
     }
 }

@@ -57,8 +57,7 @@ impl Values {
                 return Ok(values);
             }
             if values.table.len() > from {
-                let known: Vec<u32> = left.iter().filter(|doc| values.number(*doc) != NONE).collect();
-                known.into_iter().for_each(|doc| left.remove(doc));
+                left.retain(|doc| values.number(doc) == NONE);
             }
         }
         Ok(values)
@@ -71,6 +70,11 @@ impl Values {
             Some(&SEVERAL) => self.several.get(&doc).map_or(&[], Vec::as_slice),
             Some(number) => std::slice::from_ref(number),
         }
+    }
+
+    /// Returns the number of the value of each document that has at most one; one more than that, and 0 for none.
+    pub(crate) fn numbers(&self) -> impl Fn(u32) -> usize + '_ {
+        |doc| self.number(doc).wrapping_add(1) as usize
     }
 
     /// Whether some document has several values.
