@@ -98,7 +98,11 @@ fn servers_are_wrapped_and_unwrapped() {
     let path = file.to_str().unwrap();
     let shown = machine.run_args(&["mcp", "wrap", path]);
     assert_eq!(shown.exit, 0, "{}", shown.stderr);
-    assert!(shown.stdout.contains("+") && shown.stdout.contains("\"proxy\"") && shown.stderr.contains("far: left as it is"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("+") && shown.stdout.contains("\"proxy\"") && shown.stderr.contains("far: left as it is"),
+        "{}",
+        shown.stdout
+    );
     assert_eq!(machine.read("work/.mcp.json"), before);
 
     assert_eq!(machine.run_args(&["mcp", "wrap", path, "--write"]).exit, 0);
