@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod coverage;
 mod find;
+mod fleet;
 mod manage;
 mod mcp;
 mod provenance;
@@ -13,6 +14,7 @@ mod read;
 mod serve;
 
 pub(crate) use coverage::{Coverage, CoverageCommand};
+pub(crate) use fleet::{FleetAdd, FleetCommand, Forward};
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use mcp::{Mcp, McpCollector, McpCommand, McpProxy, McpRead, McpWrap};
@@ -111,6 +113,11 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Pass requests on to the model's API, each sealed before it leaves; a daemon of its own
     Gateway(Gateway),
+    /// The machines whose trails this collector copies and cosigns
+    #[command(subcommand)]
+    Fleet(FleetCommand),
+    /// Hand this trail to the collector that the configuration names; the daemon does it by itself
+    Forward(Forward),
     /// Show whether the trail is complete, unchanged and readable
     Status,
     /// Check everything that can silently go wrong

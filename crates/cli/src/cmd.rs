@@ -6,6 +6,8 @@ pub(crate) mod daemon;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod erase;
+pub(crate) mod fleet;
+pub(crate) mod forward;
 pub(crate) mod gateway;
 pub(crate) mod get;
 pub(crate) mod import;

@@ -104,6 +104,8 @@ fn dispatch(call: &mut Call, command: Command) -> Result<Exit, Failure> {
         Command::Daemon(args) => cmd::daemon::run(call, &args),
         Command::Serve(args) => cmd::serve::run(call, &args),
         Command::Gateway(args) => cmd::gateway::run(call, &args),
+        Command::Fleet(command) => cmd::fleet::run(call, &command),
+        Command::Forward(args) => cmd::forward::run(call, &args),
         Command::Token(command) => cmd::token::run(call, &command),
         Command::Mcp(args) => cmd::mcp::run(call, &args),
         Command::Status => cmd::status::run(call),

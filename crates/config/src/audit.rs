@@ -8,6 +8,7 @@ use crate::api::Api;
 use crate::collector::Collector;
 use crate::compliance::Compliance;
 use crate::destination::Destination;
+use crate::fleet::Fleet;
 use crate::gateway::Gateway;
 use crate::mcp::Mcp;
 use crate::retention::{Retention, Rotation};
@@ -56,6 +57,8 @@ pub struct Audit {
     pub mcp: Mcp,
     /// The gateway between clients and the model's API.
     pub gateway: Gateway,
+    /// Handing this trail to a collector.
+    pub fleet: Fleet,
     /// Following the client's transcript files.
     pub transcripts: Transcripts,
 }
@@ -76,6 +79,7 @@ impl Default for Audit {
             collector: Collector::default(),
             mcp: Mcp::default(),
             gateway: Gateway::default(),
+            fleet: Fleet::default(),
             transcripts: Transcripts::default(),
         }
     }

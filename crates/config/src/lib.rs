@@ -13,6 +13,7 @@ mod check;
 mod collector;
 mod compliance;
 mod destination;
+mod fleet;
 mod gateway;
 mod get;
 mod load;
@@ -29,6 +30,7 @@ pub use audit::{Audit, Capture, Compression, Config, FailMode, FailModes, Integr
 pub use collector::{Collector, TlsConfig};
 pub use compliance::{Compliance, Frameworks, Gdpr, Hipaa};
 pub use destination::{Destination, DestinationKind, EventFilter};
+pub use fleet::{Fleet, FleetContent};
 pub use gateway::{Budget, BudgetPer, Gateway, GatewayContent, GatewayTls, Price};
 pub use get::{GetError, get};
 pub use load::{Loaded, Origin, load, schema};

@@ -117,6 +117,19 @@ impl<'a> Prover<'a> {
         Ok(proof)
     }
 
+    /// Proves that `event` is in the log of an earlier checkpoint, such as one that a witness cosigned; the proof carries that note.
+    pub fn prove_under(&mut self, event: &Stored, note: &str) -> Result<TlogProof, ProveError> {
+        let (checkpoint, _) = Checkpoint::open(note.as_bytes(), &self.vkey, &[])?;
+        let size = checkpoint.size.min(self.checkpoint.size);
+        if event.seq.0 >= size.0 {
+            return Err(ProveError::NotPublished { seq: event.seq.0, size: size.0 });
+        }
+        let hashes = build_inclusion(event.seq, size, |id| self.tiles.hash(id))?;
+        let proof = TlogProof { extra: None, seq: event.seq, hashes, checkpoint: note.to_owned() };
+        proof.verify(&event.leaf_hash(), &self.vkey, &[])?;
+        Ok(proof)
+    }
+
     /// Proves that the log of `old` events is the beginning of the log of `new` events, neither more than the checkpoint covers.
     pub fn prove_consistency(&mut self, old: TreeSize, new: TreeSize) -> Result<Consistency, ProveError> {
         if new > self.checkpoint.size {

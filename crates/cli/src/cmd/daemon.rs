@@ -5,6 +5,7 @@ use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
 use sealtrail_server::Server;
 
 use crate::args;
+use crate::cmd::forward;
 use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,6 +22,7 @@ pub(crate) fn run(call: &mut Call, args: &args::Daemon) -> Result<Exit, Failure>
     }
     // Loaded here first: its problems are shown one by one.
     let loaded = config::load(home.path())?;
+    let line = forward::Line::of(&loaded)?;
     let options = DaemonOptions { config: None, cwd: std::env::current_dir().ok() };
     let daemon = Daemon::start(&home, options).map_err(|error| refused(&error))?;
     let drained = daemon.opened().drained.sealed;
@@ -36,8 +38,11 @@ pub(crate) fn run(call: &mut Call, args: &args::Daemon) -> Result<Exit, Failure>
     if let Some(server) = &server {
         call.screen.say(&format!("the query API answers on {}/v1", server.url()));
     }
+    // Without a thread nothing is handed in, and the collector tells of the silence.
+    let forwarding = line.and_then(|line| forward::start(line, &home).ok());
     // What the server still knows is sealed before the daemon stops.
     let ran = daemon.run_then(|| {
+        drop(forwarding);
         if let Some(server) = server {
             server.stop();
         }

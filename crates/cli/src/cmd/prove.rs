@@ -1,11 +1,16 @@
 //! `prove` and `checkpoint`: what C2SP tools check without us.
 
+use sealtrail_engine::{Home, cosigned_note};
+use sealtrail_ledger::prove::Prover;
+use sealtrail_ledger::read::{Reader, Stored};
+use sealtrail_tlog::TlogProof;
 use serde_json::json;
 
 use crate::access;
 use crate::args::{CheckpointCommand, Output, Prove};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::home;
 use crate::run::Call;
 use crate::trail;
 
@@ -19,7 +24,10 @@ pub(crate) fn run(call: &mut Call, args: &Prove) -> Result<Exit, Failure> {
             writeln!(call.screen.out(), "{seal}")?;
         }
         _ => {
-            let proof = trail.reader.prove_inclusion(stored.seq).map_err(|error| trail::unproved(&error))?;
+            let proof = match witnessed(call, &trail.reader, &stored)? {
+                Some(proof) => proof,
+                None => trail.reader.prove_inclusion(stored.seq).map_err(|error| trail::unproved(&error))?,
+            };
             write!(call.screen.out(), "{}", proof.to_text())?;
         }
     }
@@ -29,7 +37,7 @@ pub(crate) fn run(call: &mut Call, args: &Prove) -> Result<Exit, Failure> {
 pub(crate) fn checkpoint(call: &mut Call, command: &CheckpointCommand) -> Result<Exit, Failure> {
     let CheckpointCommand::Show = command;
     let trail = trail::open(call)?;
-    let prover = sealtrail_ledger::prove::Prover::new(&trail.reader).map_err(|error| trail::unproved(&error))?;
+    let prover = Prover::new(&trail.reader).map_err(|error| trail::unproved(&error))?;
     let checkpoint = prover.checkpoint();
     let root = sealtrail_tlog::strict64::encode(checkpoint.root.as_bytes());
     if call.screen.wants_json() {
@@ -39,4 +47,12 @@ pub(crate) fn checkpoint(call: &mut Call, command: &CheckpointCommand) -> Result
         write!(call.screen.out(), "{}", prover.note())?;
     }
     Ok(Exit::Yes)
+}
+
+/// Proves the event under the newest checkpoint that a witness cosigned, if that covers it: a reader who trusts the witness then need not trust this machine.
+fn witnessed(call: &Call, reader: &Reader, stored: &Stored) -> Result<Option<TlogProof>, Failure> {
+    let home = Home::new(home::find(&call.global)?);
+    let Ok(note) = std::fs::read_to_string(cosigned_note(&home)) else { return Ok(None) };
+    // A note that is not of this log, or does not cover the event, leaves the published checkpoint, which proves as much without a witness.
+    Ok(Prover::new(reader).and_then(|mut prover| prover.prove_under(stored, &note)).ok())
 }

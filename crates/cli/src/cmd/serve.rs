@@ -10,7 +10,7 @@ use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Handle, Home};
 use sealtrail_server::{Archive, Limits, ServeError, Server, ServerOptions, TlsFiles};
 
 use crate::args;
-use crate::cmd::{gateway, mcp};
+use crate::cmd::{forward, gateway, mcp};
 use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -30,6 +30,7 @@ pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> 
     }
     // Loaded here first: its problems are shown one by one.
     let loaded = config::load(home.path())?;
+    let line = forward::Line::of(&loaded)?;
     let options = DaemonOptions { config: None, cwd: std::env::current_dir().ok() };
     let daemon = Daemon::start(&home, options).map_err(|error| refused(&error))?;
     let drained = daemon.opened().drained.sealed;
@@ -58,8 +59,11 @@ pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> 
     if let Some(passing) = &passing {
         gateway::say(call, &loaded, passing);
     }
+    // Without a thread nothing is handed in, and the collector tells of the silence.
+    let forwarding = line.and_then(|line| forward::start(line, &home).ok());
     // The ends of calls that the gateway breaks off, and gaps that the server still waits to see filled, are sealed before the daemon stops.
     let ran = daemon.run_then(|| {
+        drop(forwarding);
         if let Some(passing) = passing {
             passing.stop();
         }

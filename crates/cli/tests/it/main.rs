@@ -2,6 +2,7 @@
 
 mod arguments;
 mod coverage;
+mod fleet;
 mod imports;
 mod jobs;
 mod mcp;

@@ -213,8 +213,9 @@ impl Mirror {
     fn store(&mut self, chunk: &Chunk<'_>, judged: Judged, info: LogInfo) -> Result<(), MirrorError> {
         let disk = Arc::clone(&self.disk);
         if self.info.is_none() {
-            create_whole(&*disk, &self.layout.log(), &info.encode())?;
+            // The key first: once `log.json` is there, opening takes both for written.
             replace(&*disk, &self.layout.vkey(), format!("{}\n", info.vkey).as_bytes())?;
+            create_whole(&*disk, &self.layout.log(), &info.encode())?;
             self.info = Some(info);
         }
         if self.wal.as_ref().is_some_and(|wal| wal.first != chunk.segment) {

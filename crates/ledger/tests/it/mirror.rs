@@ -15,23 +15,23 @@ use crate::write_support::{at, create, dir, event, events, open, path, sim, smal
 use sealtrail_event::{SlotName, Token};
 use sealtrail_ledger::{EraseRequest, Ledger};
 
-fn place() -> &'static Path {
+pub(crate) fn place() -> &'static Path {
     Path::new("/fleet/one/mirror")
 }
 
 /// What a collector hears of a log.
-struct Sent {
-    log: String,
-    note: String,
-    chunks: Vec<(OutChunk, Vec<NodeHash>)>,
+pub(crate) struct Sent {
+    pub(crate) log: String,
+    pub(crate) note: String,
+    pub(crate) chunks: Vec<(OutChunk, Vec<NodeHash>)>,
 }
 
-fn key(disk: &Arc<dyn Disk>) -> VerifierKey {
+pub(crate) fn key(disk: &Arc<dyn Disk>) -> VerifierKey {
     VerifierKey::parse(&LogInfo::parse(&disk.read(&path("log.json")).unwrap()).unwrap().vkey).unwrap()
 }
 
 /// Reads what a machine would send from `from` on, in pieces of one batch each when `small`.
-fn send(disk: &Arc<dyn Disk>, from: u64, content: bool) -> Sent {
+pub(crate) fn send(disk: &Arc<dyn Disk>, from: u64, content: bool) -> Sent {
     let log = String::from_utf8(disk.read(&path("log.json")).unwrap()).unwrap();
     let note = String::from_utf8(disk.read(&path("checkpoint")).unwrap()).unwrap();
     let size: u64 = note.lines().nth(1).unwrap().parse().unwrap();
@@ -45,7 +45,7 @@ fn send(disk: &Arc<dyn Disk>, from: u64, content: bool) -> Sent {
     Sent { log, note, chunks }
 }
 
-fn give(mirror: &mut Mirror, sent: &Sent, at: usize) -> Result<TreeSize, MirrorError> {
+pub(crate) fn give(mirror: &mut Mirror, sent: &Sent, at: usize) -> Result<TreeSize, MirrorError> {
     let (chunk, proof) = &sent.chunks[at];
     give_bytes(mirror, sent, chunk, proof, &chunk.bytes)
 }
@@ -62,7 +62,7 @@ fn take_all(disk: &Arc<dyn Disk>, mirror: &mut Mirror, content: bool) {
     mirror.publish(&sent.note).unwrap();
 }
 
-fn kept(disk: &Arc<dyn Disk>) -> Vec<Stored> {
+pub(crate) fn kept(disk: &Arc<dyn Disk>) -> Vec<Stored> {
     Reader::open(Arc::clone(disk), place()).unwrap().iter(Seq(0)).map(Result::unwrap).collect()
 }
 
@@ -73,7 +73,7 @@ fn failures(disk: &Arc<dyn Disk>) -> Vec<String> {
 }
 
 /// A log of several segments, published.
-fn several(disk: &Arc<dyn Disk>, hmac: bool) -> Ledger {
+pub(crate) fn several(disk: &Arc<dyn Disk>, hmac: bool) -> Ledger {
     let (mut ledger, _) = create(disk, hmac, small());
     for n in 0..12 {
         ledger.append(&events(n * 3..n * 3 + 3), &at(1_000 + n * 100)).unwrap();
@@ -196,7 +196,7 @@ fn a_killed_collector_goes_on() {
     assert_eq!(failures(&disk), Vec::<String>::new());
 }
 
-fn erase(ledger: &mut Ledger, first: u64, last: u64, ms: u64) {
+pub(crate) fn erase(ledger: &mut Ledger, first: u64, last: u64, ms: u64) {
     let request = EraseRequest {
         ranges: vec![(Seq(first), Seq(last))],
         slots: vec![SlotName::Identity, SlotName::Input],

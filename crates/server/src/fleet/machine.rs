@@ -102,6 +102,12 @@ pub enum FleetError {
         /// What is the same.
         what: &'static str,
     },
+    /// The folder is in use.
+    #[error("cannot enrol {name}: a copy of an earlier machine of this name is kept; choose another name")]
+    Kept {
+        /// The name.
+        name: String,
+    },
     /// There are too many.
     #[error("cannot enrol {name}: there are {MACHINES_MAX} machines already")]
     TooMany {
@@ -188,6 +194,9 @@ impl Machines {
             }
         }
         self.disk.create_dir(&self.dir.join(&name))?;
+        if !self.disk.list(&self.dir.join(&name))?.is_empty() {
+            return Err(FleetError::Kept { name });
+        }
         Ok(create_whole(&*self.disk, &self.dir.join(&name).join("machine.json"), &encode(machine))?)
     }
 

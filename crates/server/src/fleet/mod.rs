@@ -39,7 +39,8 @@ pub(crate) struct Fleet {
     machines: Machines,
     handle: Handle,
     witness: Mutex<Option<Arc<SigningKey>>>,
-    live: Mutex<HashMap<String, Arc<Mutex<Live>>>>,
+    /// Who is known, so that nobody waits here for one that is being worked on.
+    live: Mutex<HashMap<String, (Machine, Arc<Mutex<Live>>)>>,
 }
 
 /// One machine while the collector runs. Its lock is held while a request of it is worked on: they take turns.
@@ -109,16 +110,15 @@ impl Fleet {
 
     fn live_of(&self, machine: Machine) -> Result<Arc<Mutex<Live>>, FleetError> {
         let mut all = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(live) = all.get(&machine.name) {
-            let known = live.lock().unwrap_or_else(PoisonError::into_inner).machine == machine;
-            if known {
-                return Ok(Arc::clone(live));
-            }
+        if let Some((known, live)) = all.get(&machine.name)
+            && *known == machine
+        {
+            return Ok(Arc::clone(live));
         }
         let state = self.machines.state(&machine.name)?;
-        let name = machine.name.clone();
+        let known = machine.clone();
         let live = Arc::new(Mutex::new(Live { machine, state, mirror: None, kept: None }));
-        all.insert(name, Arc::clone(&live));
+        all.insert(known.name.clone(), (known, Arc::clone(&live)));
         Ok(live)
     }
 
@@ -151,7 +151,7 @@ impl Fleet {
 
 /// Makes the answer when the fleet's files cannot be used.
 fn unusable(error: &FleetError) -> Fault {
-    plain(StatusCode::SERVICE_UNAVAILABLE, "fleet", crate::fleet::told(error)).into()
+    plain(StatusCode::SERVICE_UNAVAILABLE, "fleet", told(error)).into()
 }
 
 /// Makes the answer when a copy cannot be used.

@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use jiff::Timestamp;
-use sealtrail_engine::Home;
+use sealtrail_engine::{Home, witnessed};
+use sealtrail_tlog::cosignature::WitnessKey;
 use serde_json::Value;
 
 use super::{Check, State};
@@ -20,6 +21,8 @@ use crate::when::{ago, bytes, count};
 const RECENT_EVENTS: usize = 5_000;
 /// 15 minutes: an epoch lasts ten at most while a daemon runs.
 const HEARTBEAT_S: i64 = 900;
+/// 2 hours: twice the longest time between two rounds.
+const WITNESS_S: i64 = 7_200;
 /// 1,000 deliveries: draining takes less than a second up to here.
 const SPOOL_MANY: u64 = 1_000;
 
@@ -147,7 +150,12 @@ pub(super) fn level(home: &Path, recent: Option<&[Value]>) -> Check {
         .collect();
     let shared = fs::metadata(home).is_ok_and(|meta| meta.permissions().mode() & 0o011 != 0);
     let local = "the agent can add to the trail, but not read, change or sign it";
-    match (agents.contains(&owner) || agents.contains(&0), agents.is_empty()) {
+    let witness = witness(home);
+    let check = match (agents.contains(&owner) || agents.contains(&0), agents.is_empty()) {
+        (false, false) if witness.is_ok() => {
+            let found = "witnessed: agents run as other users than the owner of the keys, and another machine cosigns";
+            Check::new("level", State::Ok, found).more(local)
+        }
         (true, _) => Check::new("level", State::Warning, "dev: agents run as the user who owns the keys")
             .more("such an agent could rewrite the trail and sign it; a copy of a checkpoint elsewhere would show it")
             .fix("run the daemon as its own user: sudo -u sealtrail sealtrail init --system"),
@@ -156,6 +164,30 @@ pub(super) fn level(home: &Path, recent: Option<&[Value]>) -> Check {
             .fix("run the daemon as its own user: sudo -u sealtrail sealtrail init --system"),
         (false, false) => Check::new("level", State::Ok, "local: agents run as other users than the owner of the keys")
             .more(local)
-            .more("root of this machine can still do anything; witnessed and anchored levels are not in this release"),
+            .more("root of this machine can still do anything; with a witness it could no longer roll back or fork (docs/fleet.md)"),
+    };
+    match witness {
+        Ok(seen) => check.more(seen),
+        Err(Some(why)) => check.more(why),
+        Err(None) => check,
     }
+}
+
+/// Says what a trusted witness has cosigned; nothing when no witness is asked for.
+fn witness(home: &Path) -> Result<String, Option<String>> {
+    let fleet = config::load(home).map_err(|_| None)?.config.audit.fleet;
+    if fleet.collector.is_none() {
+        return Err(None);
+    }
+    let Some(key) = fleet.witness else {
+        return Err(Some("a collector is configured, and no witness of it is trusted (audit.fleet.witness)".to_owned()));
+    };
+    let key = WitnessKey::parse(key.trim()).map_err(|error| Some(format!("audit.fleet.witness: {error}")))?;
+    let (size, seen) =
+        witnessed(&Home::new(home), &key).ok_or(Some(format!("{} has cosigned nothing that this log continues", key.name())))?;
+    let age = Timestamp::now().as_second() - i64::try_from(seen).unwrap_or(i64::MAX);
+    if age > WITNESS_S {
+        return Err(Some(format!("{} cosigned last {}: the first {} events", key.name(), ago(age), count(size.0))));
+    }
+    Ok(format!("{} cosigned the first {} events, {}", key.name(), count(size.0), ago(age)))
 }
