@@ -136,6 +136,10 @@ impl Mirror {
         if !fits || judged.tracker.size() - chunk.segment > SEGMENT_EVENTS_MAX {
             return Err(MirrorError::Segment { found: chunk.segment, wanted, size: size.0 });
         }
+        if judged.erasures.iter().flat_map(|marker| &marker.ranges).any(|(_, last)| *last >= chunk.segment) {
+            // A writer closes the file before it erases in it.
+            return Err(MirrorError::Batch { what: "an erasure recorded as done in the file that it is recorded in", at: 0 });
+        }
         // From here on a failure is the disk's; what is durable is found out by opening again.
         self.poisoned = true;
         self.store(chunk, judged, info)?;
@@ -266,6 +270,22 @@ impl Mirror {
     /// Removes what the log records as erased.
     fn erase(&self, marker: Marker) -> Result<(), MirrorError> {
         replace(&*self.disk, &self.layout.erasing(), &marker.encode())?;
+        self.finish_erase(marker)
+    }
+
+    /// Finishes an erasure that a crash interrupted. Its marker was written for a piece that was believed.
+    fn resume_erase(&self) -> Result<(), MirrorError> {
+        match self.disk.read(&self.layout.erasing()) {
+            Err(error) if error.is_missing() => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(bytes) => match Marker::parse(&bytes) {
+                Some(marker) => self.finish_erase(marker),
+                None => Ok(remove_if_there(&*self.disk, &self.layout.erasing())?),
+            },
+        }
+    }
+
+    fn finish_erase(&self, marker: Marker) -> Result<(), MirrorError> {
         EraseJob::of_copy(Arc::clone(&self.disk), self.layout.clone(), marker).run()?;
         remove_if_there(&*self.disk, &self.layout.erasing())?;
         Ok(self.disk.sync_dir(&self.layout.dir)?)
@@ -311,7 +331,7 @@ impl Mirror {
         if let Some(end) = end {
             self.resume(&end)?;
         }
-        remove_if_there(&*disk, &self.layout.erasing())?;
+        self.resume_erase()?;
         let checkpoint = disk.read(&self.layout.checkpoint()).unwrap_or_default();
         self.notes_end = notes_end(&*disk, &self.layout, &checkpoint, &self.key)?;
         Ok(())

@@ -1,5 +1,5 @@
 //! Integration tests of the ledger.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod attack_damage;
 mod attack_erase;
@@ -14,6 +14,7 @@ mod crash_images;
 mod crash_support;
 mod crash_torn;
 mod mirror;
+mod mirror_faults;
 mod read_access;
 mod read_line;
 mod read_prove;
