@@ -101,6 +101,23 @@ impl Bits {
         self.words.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
+    /// Calls `see` with the numbers, small ones first.
+    pub(crate) fn each(&self, mut see: impl FnMut(u32)) {
+        for (word, at) in self.words.iter().zip(0u32..) {
+            let mut left = *word;
+            while left != 0 {
+                see(at * 64 + left.trailing_zeros());
+                left &= left - 1;
+            }
+        }
+    }
+
+    /// Returns the numbers from `from` to `from + 511` as eight words; `from` is a multiple of 512.
+    pub(crate) fn words_at(&self, from: u32) -> &[u64] {
+        let first = (from / 64) as usize;
+        self.words.get(first..self.words.len().min(first + 8)).unwrap_or_default()
+    }
+
     /// Returns the numbers, small ones first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().zip(0u32..).flat_map(|(word, at)| {
@@ -184,6 +201,9 @@ mod tests {
             let mut even = make(&a);
             even.retain(|at| at % 2 == 0);
             is(&even, a.iter().copied().filter(|at| at % 2 == 0).collect());
+            let mut all = BTreeSet::new();
+            make(&a).each(|at| assert!(all.insert(at)));
+            assert_eq!(all, a);
             for from in 0..len + 2 {
                 let mut bits = make(&a);
                 bits.insert_range(from, from + 70);

@@ -223,8 +223,8 @@ impl Groups {
         let bucket = |doc: u32| self.buckets.get(doc as usize).map_or(0, |bucket| *bucket as usize);
         let numbers: Vec<_> = self.fields.iter().map(Values::numbers).collect();
         match (&numbers[..], sizes) {
-            ([number], [size]) => docs.iter().for_each(|doc| add(bucket(doc) * size + number(doc))),
-            _ => docs.iter().for_each(|doc| add(numbers.iter().zip(sizes).fold(bucket(doc), |at, (number, size)| at * size + number(doc)))),
+            ([number], [size]) => docs.each(|doc| add(bucket(doc) * size + number(doc))),
+            _ => docs.each(|doc| add(numbers.iter().zip(sizes).fold(bucket(doc), |at, (number, size)| at * size + number(doc)))),
         }
         for (cell, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
             let mut left = cell;
@@ -240,7 +240,7 @@ impl Groups {
         let mut cells = Cells::new(self);
         let mut found: Vec<Vec<f64>> = Vec::new();
         let mut with = docs.clone();
-        docs.iter().filter(|doc| numbers.of(*doc).is_empty()).for_each(|doc| with.remove(doc));
+        with.retain(|doc| !numbers.of(doc).is_empty());
         self.each_group(&with, |doc, bucket, keys| {
             let cell = cells.of(bucket, keys);
             if found.len() <= cell {

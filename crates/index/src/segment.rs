@@ -260,7 +260,6 @@ where
     match &column.index {
         ColumnIndex::Full => bits.insert_range(0, bits.len()),
         ColumnIndex::Empty { .. } => {}
-        ColumnIndex::Optional(index) => index.iter_non_null_docs().for_each(|doc| bits.insert(doc)),
-        _ => (0..bits.len()).filter(|doc| column.index.has_value(*doc)).collect::<Vec<_>>().into_iter().for_each(|doc| bits.insert(doc)),
+        index => (0..bits.len()).filter(|doc| index.has_value(*doc)).for_each(|doc| bits.insert(doc)),
     }
 }

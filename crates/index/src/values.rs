@@ -199,6 +199,9 @@ pub(crate) fn each(column: &Column<u64>, docs: &Bits, mut see: impl FnMut(u32, u
         }
         return;
     }
+    if column.get_cardinality() == Cardinality::Full {
+        return each_of_full(column, docs, see);
+    }
     // 512 at a time: the column decodes them together.
     let (mut block, mut found) = (Vec::with_capacity(512), Vec::new());
     let mut docs = docs.iter().peekable();
@@ -211,6 +214,32 @@ pub(crate) fn each(column: &Column<u64>, docs: &Bits, mut see: impl FnMut(u32, u
         for (doc, value) in block.iter().zip(&found) {
             if let Some(value) = value {
                 see(*doc, *value);
+            }
+        }
+    }
+}
+
+/// The same, of a column that has one value for each document: whole blocks are decoded.
+fn each_of_full(column: &Column<u64>, docs: &Bits, mut see: impl FnMut(u32, u64)) {
+    let mut block = [0u64; 512];
+    let end = docs.len().min(column.values.num_vals());
+    for from in (0..end).step_by(512) {
+        let words = docs.words_at(from);
+        let wanted: u32 = words.iter().map(|word| word.count_ones()).sum();
+        // 32 of 512: below that, each is looked up by itself.
+        let values = block.get_mut(..(end - from).min(512) as usize).unwrap_or_default();
+        if wanted > 32 {
+            column.values.get_range(u64::from(from), values);
+        }
+        for (word, at) in words.iter().zip((from..).step_by(64)) {
+            let mut left = *word;
+            while left != 0 {
+                let doc = at + left.trailing_zeros();
+                left &= left - 1;
+                if doc < end {
+                    let value = if wanted > 32 { values.get((doc - from) as usize).copied() } else { Some(column.values.get_val(doc)) };
+                    value.into_iter().for_each(|value| see(doc, value));
+                }
             }
         }
     }
