@@ -14,8 +14,8 @@ mod read;
 mod serve;
 
 pub(crate) use coverage::{Coverage, CoverageCommand};
-pub(crate) use fleet::{FleetAdd, FleetCommand, Forward};
 pub(crate) use find::{JobName, JobResult, JobsCommand, Related, Restore, SavedCommand, SavedRun, ShimCommand, ShimPlace};
+pub(crate) use fleet::{FleetAdd, FleetCommand, Forward};
 pub(crate) use manage::{ConfigCommand, Daemon, Demo, Erase, ImportCommand, Init, Place, QueryCommand, Scope, Uninstall};
 pub(crate) use mcp::{Mcp, McpCollector, McpCommand, McpProxy, McpRead, McpWrap};
 pub(crate) use provenance::{Provenance, ProvenanceCommand};

@@ -57,7 +57,9 @@ impl Refusal {
         match self {
             Self::Query { error, .. } => error.hint.clone(),
             Self::Time { .. } => Some("write 2026-03-01, 2026-03-01T14:00Z, \"2 weeks ago\", 24h, or yesterday 14:00".to_owned()),
-            Self::NoToken | Self::UnknownToken => Some("make one: sealtrail token create --name NAME --scope read (or write, to hand events in)".to_owned()),
+            Self::NoToken | Self::UnknownToken => {
+                Some("make one: sealtrail token create --name NAME --scope read (or write, to hand events in)".to_owned())
+            }
             Self::TooLong { .. } | Self::TooMuch(_) => Some("narrow it with since, until or a condition on a field".to_owned()),
             Self::Unreadable(_) => Some("find out what is damaged: sealtrail verify-integrity".to_owned()),
             _ => None,

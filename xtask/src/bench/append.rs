@@ -138,7 +138,8 @@ fn groups(scratch: &Path, events: &[Event]) -> Result<usize, String> {
 /// Groups of 100 of several senders through a running daemon, each waiting for its answer before it sends the next, beside writing and syncing
 /// `bytes` for each group on one thread.
 fn senders(scratch: &Path, events: &[Event], bytes: usize) -> Result<(), String> {
-    let (home, _) = Home::create(scratch.join("senders"), &CreateHome::default()).map_err(|error| format!("cannot create a home: {error}"))?;
+    let (home, _) =
+        Home::create(scratch.join("senders"), &CreateHome::default()).map_err(|error| format!("cannot create a home: {error}"))?;
     let daemon = Daemon::start(&home, DaemonOptions::default()).map_err(|error| format!("cannot start the daemon: {error}"))?;
     let (mut ours, mut bare, mut at) = (Vec::new(), Vec::new(), 0);
     let (file, group) = (preallocated(&scratch.join("senders-bare"))?, vec![b'x'; bytes]);

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use crate::diff;
 use crate::failure::Failure;
+use jiff::Timestamp;
 
 /// A change of one file that has not been made yet.
 pub(crate) struct Change {

@@ -1,7 +1,5 @@
 //! Arguments, help and exit codes.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use crate::run::Machine;
 
 /// Protects agents: a typo in a hook line never exits with 2, which the client reads as "block this action".

@@ -1,7 +1,5 @@
 //! `coverage` on a recorded session of the real client, and its certificate: proved, and refused when anything in it is changed.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use serde_json::Value;
 
 use crate::run::Machine;

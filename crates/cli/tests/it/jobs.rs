@@ -1,7 +1,5 @@
 //! Searches in the background: they outlive the shell, a kill, and an erasure does not miss them.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! The binary, run as a user runs it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod arguments;
 mod coverage;
 mod fleet;

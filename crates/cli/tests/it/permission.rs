@@ -1,7 +1,5 @@
 //! `permission` on a trail that has no settings files in it: what is not known is said plainly.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use serde_json::Value;
 
 use crate::run::Machine;

@@ -1,7 +1,5 @@
 //! `provenance` on a trail that a daemon filled: what was in force, from when to when, and the versions of a file.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;

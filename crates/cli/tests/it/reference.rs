@@ -1,7 +1,5 @@
 //! `docs/cli.md` is what the program says of itself.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 /// Protects the reference page: it is generated, committed and compared. To renew it, run the test with `SEALTRAIL_WRITE=1`.
 #[test]
 fn the_reference_page_is_current() {

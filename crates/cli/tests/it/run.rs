@@ -1,7 +1,5 @@
 //! Runs the binary in a folder of its own and shows what came of it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,7 +1,5 @@
 //! Searches with a name: shipped and own, run with other flags; and sessions that have something in common.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 

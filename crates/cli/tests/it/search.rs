@@ -1,7 +1,5 @@
 //! Searching from the command line: lists, reports, sequences, what lies around an event, the answers of a chain.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use serde_json::{Value, json};
 
 use crate::run::Machine;

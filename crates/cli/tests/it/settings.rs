@@ -1,7 +1,5 @@
 //! The client's settings files: installing, repeating, removing.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use serde_json::Value;
 
 use crate::run::{Machine, Ran};

@@ -1,7 +1,5 @@
 //! The opt-in `claude`: the command lines of the articles run unchanged, everything else is the real client's.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 

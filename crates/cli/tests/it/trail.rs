@@ -1,7 +1,5 @@
 //! A trail from `init` to `verify-integrity`, made of the sample records and the recorded sessions that ship with the project.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use serde_json::Value;
 
 use crate::run::Machine;

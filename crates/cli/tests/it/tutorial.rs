@@ -1,7 +1,5 @@
 //! The tutorial: each of its commands runs.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use crate::run::Machine;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

@@ -42,7 +42,9 @@ fn events_of_another_process_are_sealed_as_made() {
 fn nobody_speaks_for_the_recorder() {
     let test = home();
     let daemon = test.daemon();
-    for bad in [event(1, "tool.requested", Witness::Hook), event(2, "system.note", Witness::Recorder), event(3, "ledger.erased", Witness::Mcp)] {
+    for bad in
+        [event(1, "tool.requested", Witness::Hook), event(2, "system.note", Witness::Recorder), event(3, "ledger.erased", Witness::Mcp)]
+    {
         let refused = hand_over(&test.home, &[event(4, "mcp.tool_call", Witness::Mcp), bad]);
         assert!(matches!(refused, Err(ClientError::Refused { .. })), "{refused:?}");
     }

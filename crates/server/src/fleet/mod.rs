@@ -40,8 +40,11 @@ pub(crate) struct Fleet {
     handle: Handle,
     witness: Mutex<Option<Arc<SigningKey>>>,
     /// Who is known, so that nobody waits here for one that is being worked on.
-    live: Mutex<HashMap<String, (Machine, Arc<Mutex<Live>>)>>,
+    live: Mutex<HashMap<String, Known>>,
 }
+
+/// A machine as it was enrolled, and what is known of it.
+type Known = (Machine, Arc<Mutex<Live>>);
 
 /// One machine while the collector runs. Its lock is held while a request of it is worked on: they take turns.
 struct Live {
@@ -105,7 +108,7 @@ impl Fleet {
             let told = "this key is of no machine of the fleet: sealtrail fleet add";
             return Err(plain(StatusCode::FORBIDDEN, "not-enrolled", told).into());
         };
-        self.live_of(machine).map_err(|error| unusable(&error).into())
+        self.live_of(machine).map_err(|error| unusable(&error))
     }
 
     fn live_of(&self, machine: Machine) -> Result<Arc<Mutex<Live>>, FleetError> {
