@@ -1,5 +1,7 @@
 //! `fleet` and `forward`: two machines, as their operators meet it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
