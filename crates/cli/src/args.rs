@@ -109,14 +109,14 @@ pub(crate) enum Command {
     Uninstall(Uninstall),
     /// Receive hooks and seal them, in the foreground
     Daemon(Daemon),
-    /// Take events from other programs and machines, answer questions, receive hooks: all in one process
+    /// Take events from other programs and machines, answer questions
     Serve(Serve),
-    /// Pass requests on to the model's API, each sealed before it leaves; a daemon of its own
+    /// Pass requests on to the model's API, each sealed before it leaves
     Gateway(Gateway),
-    /// The machines whose trails this collector copies and cosigns
+    /// The machines whose trails this collector cosigns
     #[command(subcommand)]
     Fleet(FleetCommand),
-    /// Hand this trail to the collector that the configuration names; the daemon does it by itself
+    /// Hand this trail to the collector that the configuration names
     Forward(Forward),
     /// Show whether the trail is complete, unchanged and readable
     Status,
@@ -130,11 +130,11 @@ pub(crate) enum Command {
     Get(Get),
     /// Show who led to an event and what it led to
     TraceChain(Trace),
-    /// Show what was granted when an action was done, by which rule, and when that ended
+    /// Show what was granted when an action was done, and by which rule
     Permission(Permission),
-    /// Show which instructions a session had, and how a file of instructions changed
+    /// Show which instructions a session had, and how they changed
     Provenance(Provenance),
-    /// Show tokens and cost by session, agent and model, each answer of a model once
+    /// Show tokens and cost by session, agent and model
     Usage(Usage),
     /// Show which witness saw which action, and what is missing; certify it
     Coverage(Coverage),
@@ -165,7 +165,7 @@ pub(crate) enum Command {
     /// The query language
     #[command(subcommand)]
     Query(QueryCommand),
-    /// Tokens: who may ask the query API and the MCP tool, and who may hand events in
+    /// Tokens: who may ask over HTTP and MCP, and who may hand events in
     #[command(subcommand)]
     Token(TokenCommand),
     /// Read the trail over MCP, hand events in over it, record MCP servers

@@ -190,33 +190,37 @@ impl Values {
     }
 }
 
+/// 1,024 documents at a time: the column finds and decodes their values together.
+const BLOCK: usize = 1024;
+
 /// Calls `see` with each document of `docs` and each of its values.
 pub(crate) fn each(column: &Column<u64>, docs: &Bits, mut see: impl FnMut(u32, u64)) {
-    use tantivy::columnar::Cardinality;
-    if column.get_cardinality() == Cardinality::Multivalued {
-        for doc in docs.iter() {
-            column.values_for_doc(doc).for_each(|value| see(doc, value));
-        }
-        return;
-    }
-    if column.get_cardinality() == Cardinality::Full {
+    if column.get_cardinality() == tantivy::columnar::Cardinality::Full {
         return each_of_full(column, docs, see);
     }
-    // 512 at a time: the column decodes them together.
-    let (mut block, mut found) = (Vec::with_capacity(512), Vec::new());
-    let mut docs = docs.iter().peekable();
-    while docs.peek().is_some() {
-        block.clear();
-        block.extend(docs.by_ref().take(512));
-        found.clear();
-        found.resize(block.len(), None);
-        column.first_vals(&block, &mut found);
-        for (doc, value) in block.iter().zip(&found) {
-            if let Some(value) = value {
-                see(*doc, *value);
+    let (mut block, mut of, mut rows, mut values) = (Vec::with_capacity(BLOCK), Vec::new(), Vec::new(), Vec::new());
+    let mut look = |block: &mut Vec<u32>| {
+        of.clear();
+        rows.clear();
+        column.index.docids_to_rowids(block, &mut of, &mut rows);
+        values.resize(rows.len(), 0);
+        match (rows.first(), rows.last()) {
+            // Values that lie one after the other, as those of neighbours do.
+            (Some(first), Some(last)) if (last - first) as usize + 1 == rows.len() => {
+                column.values.get_range(u64::from(*first), &mut values)
             }
+            _ => column.values.get_vals(&rows, &mut values),
         }
-    }
+        of.iter().zip(&values).for_each(|(doc, value)| see(*doc, *value));
+        block.clear();
+    };
+    docs.each(|doc| {
+        block.push(doc);
+        if block.len() == BLOCK {
+            look(&mut block);
+        }
+    });
+    look(&mut block);
 }
 
 /// The same, of a column that has one value for each document: whole blocks are decoded.

@@ -11,7 +11,7 @@ fn a_typo_exits_with_64() {
     ----- stderr
     error: unrecognized subcommand 'serch'
 
-      tip: a similar subcommand exists: 'search'
+      tip: some similar subcommands exist: 'serve', 'search'
 
     Usage: sealtrail [OPTIONS] <COMMAND>
 
