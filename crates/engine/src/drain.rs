@@ -180,7 +180,7 @@ impl Drain<'_> {
 }
 
 /// Returns the id in an envelope line: the first member after the number.
-fn id_in(envelope: &[u8]) -> Option<AuditId> {
+pub(crate) fn id_in(envelope: &[u8]) -> Option<AuditId> {
     let text = std::str::from_utf8(envelope).ok()?;
     let (_, rest) = text.split_once("\"audit_id\":\"")?;
     AuditId::parse(rest.split('"').next()?).ok()

@@ -15,7 +15,7 @@ use sealtrail_tlog::Seq;
 use serde_json::Value;
 
 use crate::clock::{Clock, new_delivery, random, unix_ns};
-use crate::drain::{Drain, Drained};
+use crate::drain::{Drain, Drained, id_in};
 use crate::home::{Home, HomeError};
 use crate::ingest::Ingested;
 use crate::lost::{Patience, Watch};
@@ -28,6 +28,8 @@ use crate::sink::{NotSealed, Sink};
 
 /// 8,192 events: more than the daemon's queue and one batch hold, so everything that a crash left unanswered is among them.
 const REPLAY_EVENTS: u64 = 8_192;
+/// 32,768 events: where other witnesses tell more than hooks do, as many of the hooks' events lie further back; a tenth of a second of reading.
+const REPLAY_EVENTS_MAX: u64 = 32_768;
 
 /// Why the trail cannot be opened or written to.
 #[derive(Debug, thiserror::Error)]
@@ -337,14 +339,38 @@ pub(crate) fn close(sealer: Sealer) -> Result<(), TickError> {
 
 /// Gets the state back from the end of the ledger.
 pub(crate) fn replayed(reader: &Reader) -> Result<Receiver, ReadError> {
-    let from = reader.size().0.saturating_sub(REPLAY_EVENTS);
+    let from = replay_from(reader)?;
     // Nothing was sealed under an id of a time that has not come yet.
     let mut receiver = Receiver::new(if from > 0 { unix_ns() / 1_000_000 } else { 0 });
     for stored in reader.iter(Seq(from)) {
         let stored = stored?;
-        receiver.replay(stored.seq.0, &stored.view());
+        if is_of_hooks(&stored.envelope) {
+            receiver.replay(stored.seq.0, &stored.view());
+        } else if let Some(id) = id_in(&stored.envelope) {
+            receiver.remember(vec![(id, stored.seq.0)]);
+        }
     }
     Ok(receiver)
+}
+
+/// Returns from where on there are [`REPLAY_EVENTS`] events of hooks.
+fn replay_from(reader: &Reader) -> Result<u64, ReadError> {
+    let (mut hooks, mut from) = (0, reader.size().0);
+    for stored in reader.iter_back().take(usize::try_from(REPLAY_EVENTS_MAX).unwrap_or(usize::MAX)) {
+        let stored = stored?;
+        hooks += u64::from(is_of_hooks(&stored.envelope));
+        from = stored.seq.0;
+        if hooks == REPLAY_EVENTS {
+            break;
+        }
+    }
+    Ok(from)
+}
+
+/// Tells whether an envelope line is of a hook, or of what the recorder concludes from hooks or reads beside them.
+fn is_of_hooks(envelope: &[u8]) -> bool {
+    let witnesses = ["\"witness\":\"hook\"", "\"witness\":\"recorder\"", "\"witness\":\"fs\""];
+    witnesses.iter().any(|witness| memchr::memmem::find(envelope, witness.as_bytes()).is_some())
 }
 
 /// Returns how the ledger is opened under a configuration.

@@ -2,9 +2,11 @@
 
 use sealtrail_engine::{INGEST_EVENTS_MAX, Ingested};
 use sealtrail_event::{AuditId, Envelope, Event, Slot, SlotName, Token, Witness};
+use sealtrail_intake::Answer;
 use sealtrail_ledger::Receipt;
+use serde_json::json;
 
-use crate::kit::home;
+use crate::kit::{frame, home, pre, send};
 
 fn event(n: u64) -> Event {
     let mut entropy = [0u8; 10];
@@ -51,6 +53,26 @@ fn known_events_are_not_sealed_again() {
     assert_eq!([again[0], again[2]], [known[0], known[1]]);
     assert!(matches!(again[1], Ingested::Sealed(_)));
     assert_eq!(test.of_type("data.file_read").len(), 12_003);
+}
+
+/// Protects pairing across a restart where other witnesses tell much more than hooks: an open call is still known behind their events.
+#[test]
+fn open_calls_are_known_behind_many_other_events() {
+    let test = home();
+    let daemon = test.daemon();
+    let body = pre("s", "toolu_open");
+    assert!(matches!(send(&test.home, &frame(1, &body), &body), Some(Answer::Sealed(_))));
+    for from in [1_000, 5_000, 9_000] {
+        daemon.handle().ingest((from..from + 4_000).map(event).collect());
+    }
+    daemon.stop().unwrap();
+    let daemon = test.daemon();
+    let end = json!({ "session_id": "s", "hook_event_name": "SessionEnd", "cwd": "/p", "reason": "other" }).to_string().into_bytes();
+    assert!(matches!(send(&test.home, &frame(2, &end), &end), Some(Answer::Sealed(_))));
+    daemon.stop().unwrap();
+    let ended: Vec<_> =
+        test.events().into_iter().filter(|event| event["tool_use_id"] == "toolu_open" && event["phase"] == "outcome").collect();
+    assert_eq!(ended.len(), 1, "{ended:?}");
 }
 
 /// Protects senders whose ids tell no time: those are found in the whole ledger, too, also where no index is.
