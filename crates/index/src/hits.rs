@@ -14,7 +14,7 @@ use crate::plan::{Cancel, Plan, go_on};
 use crate::run::{Hit, Options, Order, Progress};
 use crate::segment::Segment;
 
-/// 32 candidates are read at first, and twice as many each time up to 1,024: a block of the ledger has 256 events.
+/// 32 candidates are read at first, and twice as many each time up to 1,024: few are wanted most of the time.
 const BATCH_MIN: usize = 32;
 const BATCH_MAX: usize = 1_024;
 /// 1,024 events are looked at between two looks at the flag.
