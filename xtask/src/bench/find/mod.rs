@@ -35,7 +35,10 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     println!("index: {:.1} % of the JSON lines        target <= 20 %", percent(size_of(&data.index())));
     println!("sealed segments: {:.1} % of the JSON lines        target <= 20 %", percent(size_of(&data.ledger().join("seg"))));
     let measured = ours::queries(&data)?;
-    println!("peak memory of the search: {:.0} MB        target < 200 MB", ours::peak_mb());
+    let [peak, own, mapped] = ours::memory_mb();
+    println!(
+        "memory of the search: at most {peak:.0} MB, now {own:.0} MB of its own and {mapped:.0} MB of the mapped index        target < 200 MB"
+    );
     fresh::measure(&data.folder.join("fresh"))?;
     println!();
     let peers = peers::run(root, &data, &engines)?;

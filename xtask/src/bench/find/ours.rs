@@ -153,9 +153,11 @@ fn shown(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Returns the most memory that this process ever held, in MB.
-pub(crate) fn peak_mb() -> f64 {
+/// Returns the most memory that this process ever held, what it holds now of its own, and of mapped files; in MB.
+pub(crate) fn memory_mb() -> [f64; 3] {
     let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+    ["VmHWM", "RssAnon", "RssFile"].map(|name| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+    })
 }
