@@ -18,8 +18,13 @@ const MEMORY_BYTES: usize = 16 << 20;
 /// An indexer without work gives its memory back after this long.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// A search looks at what is not indexed yet; a sender waits. So the threads of the index, which inherit this, go last.
+const NICE: i32 = 10;
+
 /// Follows the ledger until the daemon stops.
 pub(crate) fn follow(shared: &Shared, mut reader: Reader) {
+    // On Linux of this thread alone. Refused, it competes with the others.
+    let _ = rustix::process::nice(NICE);
     let mut indexer: Option<Indexer> = None;
     let (mut worked, mut retry) = (Instant::now(), None::<Instant>);
     while !shared.wait_for_stop(LOOK_EVERY) {
