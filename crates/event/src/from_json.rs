@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::envelope::Envelope;
-use crate::event::{Event, view};
+use crate::event::Event;
 use crate::export::{difference, plain};
 use crate::fields::{AS_SENT, FIELDS, NOT_SENT, Place, RESERVED, get, known, set, take};
 use crate::fit::{fit, suits};
@@ -67,8 +67,8 @@ impl Event {
         let mut fields = canonical_members(members, shape);
         let envelope = envelope_of(&mut fields, shape, context);
         let mut event = Event { envelope, slots: Vec::new() };
-        event.keep(fields);
-        event.keep_difference(record, shape);
+        let view = event.keep(fields);
+        event.keep_difference(&view, record, shape);
         event.envelope.check()?;
         match event.slots.iter().find(|slot| slot.json.len() > SLOT_BYTES_MAX) {
             Some(slot) => Err(EventError::SlotTooLarge { slot: slot.name.as_str(), bytes: slot.json.len() }),
@@ -76,20 +76,21 @@ impl Event {
         }
     }
 
-    /// Puts every field that is not in the envelope into its slot.
-    fn keep(&mut self, fields: Value) {
-        let envelope = serde_json::to_value(&self.envelope).unwrap_or_default();
-        let Value::Object(rest) = unshadowed(&envelope, fields) else { return };
-        for (slot, members) in by_slot(rest) {
-            self.put(slot, members);
+    /// Puts every field that is not in the envelope into its slot; returns what the view of the event is then.
+    fn keep(&mut self, fields: Value) -> Value {
+        let mut view = serde_json::to_value(&self.envelope).unwrap_or_default();
+        if let Value::Object(rest) = unshadowed(&view, fields) {
+            for (slot, members) in by_slot(rest) {
+                merge_missing(&mut view, Value::Object(members.clone()));
+                self.put(slot, members);
+            }
         }
+        view
     }
 
     /// Keeps what the canonical form does not give back.
-    fn keep_difference(&mut self, record: &Value, shape: Shape) {
-        let envelope = serde_json::to_value(&self.envelope).unwrap_or_default();
-        let view = view(envelope, self.slots.iter().map(|slot| slot.json.as_str()));
-        let (values, extra) = difference(&plain(&view, shape), record);
+    fn keep_difference(&mut self, view: &Value, record: &Value, shape: Shape) {
+        let (values, extra) = difference(&plain(view, shape), record);
         for (slot, members) in by_slot(values) {
             self.put(slot, Map::from_iter([(AS_SENT.to_owned(), Value::Object(members))]));
         }
