@@ -15,8 +15,8 @@ use sealtrail_disk::{Disk, DiskError, RealDisk, replace};
 use sealtrail_ledger::line::LogInfo;
 use serde::{Deserialize, Serialize};
 
-/// 524,288 positions: a set of them has 64 KiB, and a year of 700 million events has 1,336 partitions.
-pub(crate) const SPAN: u64 = 1 << 19;
+/// 524,288 positions: a set of them has 64 KiB, and a year of 700 million events has 1,336 partitions. Unit tests fill smaller ones.
+pub(crate) const SPAN: u64 = if cfg!(test) { 1 << 10 } else { 1 << 19 };
 
 /// Rises with every change of what is indexed or how; an index of another version is made anew.
 const VERSION: u32 = 1;

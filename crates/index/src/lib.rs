@@ -19,6 +19,9 @@ mod doc;
 mod error;
 mod explain;
 mod extract;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod fill;
 mod found;
 mod grams;
 mod hits;
