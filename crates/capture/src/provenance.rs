@@ -10,10 +10,11 @@ mod known;
 pub(crate) use events::{found_in, is_told, tell};
 pub(crate) use known::{PathKey, Provenance, Seen};
 
+use sealtrail_event::SettingsScope;
 use serde_json::Value;
 
 use crate::parse;
-use crate::settings::{Found, Scope};
+use crate::settings::Found;
 
 /// 256 KiB: the client warns of instructions beyond 40,000 characters; of a longer file only that it is there is told.
 pub const INSTRUCTIONS_BYTES_MAX: u64 = 256 * 1024;
@@ -61,7 +62,7 @@ pub struct InstructionFile {
     /// What it is.
     pub kind: InstructionKind,
     /// Whose it is.
-    pub scope: Scope,
+    pub scope: SettingsScope,
     /// Absolute path.
     pub path: String,
     /// Whether the client said that it loaded it; else it lies where the client offers it from.
@@ -76,7 +77,7 @@ pub struct Named {
     /// What it is.
     pub kind: InstructionKind,
     /// Whose it is, as the client says.
-    pub scope: Scope,
+    pub scope: SettingsScope,
     /// Absolute path.
     pub path: String,
 }
@@ -87,10 +88,10 @@ pub fn named(bytes: &[u8]) -> Option<Named> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let path = text("file_path").filter(|path| is_plain(path))?.to_owned();
     let scope = match text("memory_type").unwrap_or_default() {
-        "Managed" => Scope::Managed,
-        "Local" => Scope::Local,
-        "User" => Scope::User,
-        _ => Scope::Project,
+        "Managed" => SettingsScope::Managed,
+        "Local" => SettingsScope::Local,
+        "User" => SettingsScope::User,
+        _ => SettingsScope::Project,
     };
     let kind = if path.contains("/.claude/rules/") { InstructionKind::Rule } else { InstructionKind::Memory };
     Some(Named { kind, scope, path })

@@ -9,6 +9,7 @@ mod view;
 pub(crate) use events::{Rules, fingerprint_of, rules_of, tell};
 
 use memchr::memmem;
+use sealtrail_event::SettingsScope;
 use serde_json::Value;
 
 use crate::parse;
@@ -25,34 +26,6 @@ const PATH_BYTES_MAX: usize = 4096;
 
 /// Event of one settings file as it was found.
 pub(crate) const SNAPSHOT: &str = "auth.permission_snapshot";
-
-/// Whose settings a file holds, the strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// The organisation's, which nobody else can loosen.
-    Managed,
-    /// The person's for this project.
-    Local,
-    /// The project's, for everybody who works on it.
-    Project,
-    /// The person's for all projects.
-    User,
-    /// The client's own note of the folders whose settings the person trusts.
-    Trust,
-}
-
-impl Scope {
-    /// Returns the word that events use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Managed => "managed",
-            Self::Local => "local",
-            Self::Project => "project",
-            Self::User => "user",
-            Self::Trust => "trust",
-        }
-    }
-}
 
 /// Why the files were looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +100,7 @@ pub enum Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsFile {
     /// Whose settings.
-    pub scope: Scope,
+    pub scope: SettingsScope,
     /// Absolute path.
     pub path: String,
     /// What is there.

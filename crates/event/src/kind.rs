@@ -107,6 +107,22 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Whose settings a settings file of the client holds, the strongest first.
+    SettingsScope {
+        /// The organisation's, which nobody else can loosen.
+        Managed = "managed",
+        /// The person's for this project.
+        Local = "local",
+        /// The project's, for everybody who works on it.
+        Project = "project",
+        /// The person's for all projects.
+        User = "user",
+        /// The client's own note of the folders whose settings the person trusts.
+        Trust = "trust",
+    }
+}
+
+vocabulary! {
     /// The independent source that saw the event.
     Witness {
         /// A hook of the client.

@@ -32,7 +32,7 @@ pub use export::export_as;
 pub use fields::{FIELDS, Field, Kind, Place, canonical, field, known};
 pub use from_json::{EventError, FromContext};
 pub use id::{AuditId, IdError, Token};
-pub use kind::{Category, Domain, Grade, Outcome, Phase, PolicyResult, Severity, Witness, domain_of};
+pub use kind::{Category, Domain, Grade, Outcome, Phase, PolicyResult, SettingsScope, Severity, Witness, domain_of};
 pub use schema::schema;
 pub use shape::Shape;
 pub use slot::{Slot, SlotName};

@@ -14,7 +14,7 @@ mod snapshot;
 
 pub use judge::{ByRule, Ground, Ruling, judge};
 pub use report::{Finding, Lost, Report, report};
-pub use snapshot::{File, InForce, Scope, Snapshots};
+pub use snapshot::{File, InForce, Snapshots};
 
 use serde_json::Value;
 

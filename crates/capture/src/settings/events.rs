@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sealtrail_event::{Category, Grade, Severity, SlotName, Witness};
+use sealtrail_event::{Category, Grade, SettingsScope, Severity, SlotName, Witness};
 use serde_json::{Map, Value, json};
 
-use super::{Found, Look, SNAPSHOT, Scope, SettingsFile, Why, view};
+use super::{Found, Look, SNAPSHOT, SettingsFile, Why, view};
 use crate::draft::{Draft, time_token, token, word};
 use crate::hash::{self, Hash};
 use crate::hook::{Work, disclose};
@@ -104,7 +104,7 @@ fn members_of(file: &SettingsFile, look: &Look, work: &Work<'_>) -> (Value, Vec<
     let hash = (!seen.guessable && !elsewhere).then(|| hash::hex(&hash::sha256(bytes)));
     match &hash {
         Some(hash) => members.insert("sha256".to_owned(), hash.as_str().into()),
-        None if file.scope == Scope::Trust => None,
+        None if file.scope == SettingsScope::Trust => None,
         None => members.insert("sha256_withheld".to_owned(), true.into()),
     };
     (Value::Object(members), rules, hash.map(|hash| format!("sha256:{hash}")))
@@ -123,7 +123,7 @@ fn snapshot(first: &Draft, file: &SettingsFile, look: &Look, changed: bool, work
     envelope.source = Some(word(file.scope.as_str()));
     envelope.reason = Some(word(look.why.as_str()));
     draft.resource().kind = Some(word("settings"));
-    if let (Found::Present(bytes), false) = (&file.found, file.scope == Scope::Trust) {
+    if let (Found::Present(bytes), false) = (&file.found, file.scope == SettingsScope::Trust) {
         draft.resource().size_bytes = Some(bytes.len() as u64);
     }
     draft.put_in(SlotName::Resource, "resource", "path", file.path.as_str().into());

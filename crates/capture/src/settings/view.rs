@@ -1,8 +1,7 @@
 //! What is kept of a settings file: the members that grant and forbid, and the names of the others. No value of `env`, of hooks or of helpers.
 
+use sealtrail_event::SettingsScope;
 use serde_json::{Map, Value, json};
-
-use super::Scope;
 
 /// 4,096 rules of one list are told, the rest is counted.
 const RULES_MAX: usize = 4096;
@@ -97,10 +96,10 @@ pub(crate) fn trust(bytes: &[u8], folder: Option<&str>) -> Option<Map<String, Va
 }
 
 /// Returns the scope's reading of a file.
-pub(crate) fn read(scope: Scope, bytes: &[u8], folder: Option<&str>) -> Option<Seen> {
+pub(crate) fn read(scope: SettingsScope, bytes: &[u8], folder: Option<&str>) -> Option<Seen> {
     match scope {
         // The file holds much of the person, and changes all the time: neither its hash nor anything else of it is told.
-        Scope::Trust => trust(bytes, folder).map(|members| Seen { members, guessable: true, whole: Value::Null }),
+        SettingsScope::Trust => trust(bytes, folder).map(|members| Seen { members, guessable: true, whole: Value::Null }),
         _ => of(bytes),
     }
 }

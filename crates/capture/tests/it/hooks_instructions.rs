@@ -1,9 +1,9 @@
 //! Files of instructions beside a hook become events: each content once, each change with its difference.
 
 use sealtrail_capture::provenance::{InstructionFile, InstructionKind, named};
-use sealtrail_capture::settings::{Found, Look, Scope, Unreadable, Why};
+use sealtrail_capture::settings::{Found, Look, Unreadable, Why};
 use sealtrail_capture::{Captured, Intake, Sessions, hook};
-use sealtrail_event::AuditId;
+use sealtrail_event::{AuditId, SettingsScope};
 use serde_json::{Value, json};
 
 const MEMORY: &str = "/p/CLAUDE.md";
@@ -21,7 +21,7 @@ impl Bench {
 
     /// Feeds a hook beside which one file was found; returns the events of it.
     fn feed(&mut self, session: &str, event: &str, loaded: bool, found: Found) -> Vec<Value> {
-        let file = InstructionFile { kind: InstructionKind::Memory, scope: Scope::Project, path: MEMORY.to_owned(), loaded, found };
+        let file = InstructionFile { kind: InstructionKind::Memory, scope: SettingsScope::Project, path: MEMORY.to_owned(), loaded, found };
         self.feed_all(session, event, vec![file])
     }
 
@@ -136,7 +136,7 @@ fn one_look_tells_a_content_once() {
     let mut bench = Bench::new();
     let file = |path: &str| InstructionFile {
         kind: InstructionKind::Skill,
-        scope: Scope::User,
+        scope: SettingsScope::User,
         path: path.to_owned(),
         loaded: false,
         found: text("abc"),
@@ -151,7 +151,7 @@ fn one_look_tells_a_content_once() {
 #[test]
 fn the_named_file() {
     let of = |path: &str| named(json!({"file_path": path, "memory_type": "User"}).to_string().as_bytes());
-    assert_eq!(of("/h/.claude/rules/a.md").map(|named| (named.kind, named.scope)), Some((InstructionKind::Rule, Scope::User)));
+    assert_eq!(of("/h/.claude/rules/a.md").map(|named| (named.kind, named.scope)), Some((InstructionKind::Rule, SettingsScope::User)));
     assert_eq!(of("/p/CLAUDE.md").map(|named| named.kind), Some(InstructionKind::Memory));
     for path in ["CLAUDE.md", "/p/../etc/shadow", "/p/./x", "", "/p\0"] {
         assert_eq!(of(path), None, "{path:?}");

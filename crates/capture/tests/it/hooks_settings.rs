@@ -1,8 +1,8 @@
 //! Settings files beside a hook become events: what they grant, what changed, and nothing of what they hold besides.
 
-use sealtrail_capture::settings::{Found, Look, Scope, SettingsFile, Unreadable, Why, mark, places};
+use sealtrail_capture::settings::{Found, Look, SettingsFile, Unreadable, Why, mark, places};
 use sealtrail_capture::{Captured, Intake, Sessions, hook};
-use sealtrail_event::AuditId;
+use sealtrail_event::{AuditId, SettingsScope};
 use serde_json::{Value, json};
 
 const USER: &str = "/home/dev/.claude/settings.json";
@@ -19,7 +19,7 @@ impl Bench {
         Self { sessions: Sessions::new(), ids: 0, views: Vec::new() }
     }
 
-    fn feed(&mut self, event: &str, why: Why, files: &[(Scope, &str, Found)]) -> Vec<Value> {
+    fn feed(&mut self, event: &str, why: Why, files: &[(SettingsScope, &str, Found)]) -> Vec<Value> {
         let files = files.iter().map(|(scope, path, found)| SettingsFile { scope: *scope, path: (*path).to_owned(), found: found.clone() });
         let look = Look {
             why,
@@ -54,7 +54,7 @@ fn file(value: &Value) -> Found {
 fn each_content_is_told_once() {
     let mut bench = Bench::new();
     let settings = file(&json!({"permissions": {"allow": ["Bash(ls *)"], "deny": ["Read(.env)"], "defaultMode": "plan"}, "model": "x"}));
-    let files = [(Scope::User, USER, settings), (Scope::Project, PROJECT, Found::Missing)];
+    let files = [(SettingsScope::User, USER, settings), (SettingsScope::Project, PROJECT, Found::Missing)];
     let views = bench.feed("SessionStart", Why::SessionStart, &files);
     assert_eq!(views.len(), 2, "{views:#?}");
     assert_eq!(views[0]["resource"], json!({"settings_missing": [PROJECT], "settings_folder": "/p"}));
@@ -85,17 +85,17 @@ fn each_content_is_told_once() {
 fn grants_and_revocations_are_events() {
     let mut bench = Bench::new();
     let with = |allow: Value, deny: Value| file(&json!({"permissions": {"allow": allow, "deny": deny}}));
-    bench.feed("SessionStart", Why::SessionStart, &[(Scope::Project, PROJECT, with(json!(["A", "B"]), json!(["X"])))]);
-    let views = bench.feed("ConfigChange", Why::ConfigChange, &[(Scope::Project, PROJECT, with(json!(["B", "C"]), json!(["Y"])))]);
+    bench.feed("SessionStart", Why::SessionStart, &[(SettingsScope::Project, PROJECT, with(json!(["A", "B"]), json!(["X"])))]);
+    let views = bench.feed("ConfigChange", Why::ConfigChange, &[(SettingsScope::Project, PROJECT, with(json!(["B", "C"]), json!(["Y"])))]);
     let kinds: Vec<&str> = views.iter().map(|view| view["event_type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["agent.config_update", "auth.permission_snapshot", "auth.permission_granted", "auth.permission_revoked"]);
     assert_eq!(views[1]["tool_permissions"], json!({"granted": ["C", "X"], "revoked": ["A", "Y"]}));
     assert_eq!((&views[2]["tool_permissions"], &views[2]["parent_audit_id"]), (&json!({"granted": ["C", "X"]}), &views[1]["audit_id"]));
     assert_eq!((&views[3]["tool_permissions"], &views[3]["severity"]), (&json!({"revoked": ["A", "Y"]}), &json!("warning")));
-    let views = bench.feed("PreToolUse", Why::Changed, &[(Scope::Project, PROJECT, Found::Missing)]);
+    let views = bench.feed("PreToolUse", Why::Changed, &[(SettingsScope::Project, PROJECT, Found::Missing)]);
     assert_eq!((&views[1]["status"], &views[1]["reason"]), (&json!("gone"), &json!("changed_on_disk")));
     assert_eq!(views[1]["tool_permissions"]["revoked"], json!(["B", "C"]));
-    assert_eq!(bench.feed("PreToolUse", Why::Changed, &[(Scope::Project, PROJECT, Found::Missing)]).len(), 1);
+    assert_eq!(bench.feed("PreToolUse", Why::Changed, &[(SettingsScope::Project, PROJECT, Found::Missing)]).len(), 1);
 }
 
 /// Protects secrets: neither a value of `env`, nor a command or header of a hook, nor a helper lands in an event; a secret in a rule is replaced; and
@@ -110,7 +110,7 @@ fn nothing_but_permissions_is_kept() {
         "sandbox": {"enabled": true, "credentials": {"needle": 1}, "network": {"allowedDomains": ["a.example"], "httpProxyPort": 1}},
         "permissions": {"allow": [format!("Bash(curl -H 'Authorization: Bearer {secret}' *)"), 7], "needle": {"needle": 1}}
     });
-    let views = bench.feed("SessionStart", Why::SessionStart, &[(Scope::User, USER, file(&settings))]);
+    let views = bench.feed("SessionStart", Why::SessionStart, &[(SettingsScope::User, USER, file(&settings))]);
     let text = serde_json::to_string(&views).unwrap();
     assert!(!text.contains("needle") && !text.contains(&secret), "{text}");
     let told = &views[1]["permission_snapshot"];
@@ -120,7 +120,7 @@ fn nothing_but_permissions_is_kept() {
     );
     assert_eq!((&told["sha256_withheld"], &views[1]["result"]), (&json!(true), &Value::Null));
     assert_eq!((&views[1]["redactions"], &told["permissions"]["allow_left_out"]), (&json!(1), &json!(1)));
-    let plain = bench.feed("ConfigChange", Why::ConfigChange, &[(Scope::User, USER, file(&json!({"permissions": {}})))]);
+    let plain = bench.feed("ConfigChange", Why::ConfigChange, &[(SettingsScope::User, USER, file(&json!({"permissions": {}})))]);
     let hash = plain[1]["result"]["audit_hash"].as_str().unwrap();
     assert_eq!(hash, format!("sha256:{}", plain[1]["permission_snapshot"]["sha256"].as_str().unwrap()));
 }
@@ -130,10 +130,10 @@ fn nothing_but_permissions_is_kept() {
 fn unreadable_files_are_told() {
     let mut bench = Bench::new();
     let files = [
-        (Scope::User, USER, Found::Unreadable(Unreadable::Owner)),
-        (Scope::Project, PROJECT, Found::Present(b"{\"permissions\": ".to_vec())),
+        (SettingsScope::User, USER, Found::Unreadable(Unreadable::Owner)),
+        (SettingsScope::Project, PROJECT, Found::Present(b"{\"permissions\": ".to_vec())),
         (
-            Scope::Trust,
+            SettingsScope::Trust,
             "/home/dev/.claude.json",
             file(
                 &json!({"oauthAccount": {"emailAddress": "x@y.z"}, "projects": {"/": {"hasTrustDialogAccepted": true}, "/p": {"hasTrustDialogAccepted": true}}}),

@@ -2,12 +2,13 @@
 //!
 //! Looked at together with the settings; between those looks once a turn, because a change counts for the next prompt.
 
+use sealtrail_event::SettingsScope;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use sealtrail_capture::provenance::{INSTRUCTION_FILES_MAX, INSTRUCTIONS_BYTES_MAX, InstructionFile, InstructionKind, Named, named};
-use sealtrail_capture::settings::{Look, Mark, Scope, Why};
+use sealtrail_capture::settings::{Look, Mark, Why};
 
 use super::settings::{LEVELS_MAX, Stamp, Watch, read, repository, stamp_of};
 use crate::clock::unix_ns;
@@ -25,7 +26,8 @@ const FOLDERS: &[(&str, InstructionKind)] = &[
 ];
 
 /// Memory files that the client loads by itself: in the project's folder and above it. It names them in a hook as well, but a plug-in may be ready too late to hear it.
-const MEMORY: &[(&str, Scope)] = &[("CLAUDE.md", Scope::Project), (".claude/CLAUDE.md", Scope::Project), ("CLAUDE.local.md", Scope::Local)];
+const MEMORY: &[(&str, SettingsScope)] =
+    &[("CLAUDE.md", SettingsScope::Project), (".claude/CLAUDE.md", SettingsScope::Project), ("CLAUDE.local.md", SettingsScope::Local)];
 
 /// 4 folders deep: the client's own go one or two deep.
 const DEPTH_MAX: usize = 4;
@@ -43,7 +45,7 @@ const BYTES_MAX: u64 = 4 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     kind: InstructionKind,
-    scope: Scope,
+    scope: SettingsScope,
     stamp: Stamp,
     /// The client named it: it stays in sight when it is gone.
     named: bool,
@@ -92,10 +94,10 @@ impl Watch {
 
     /// Finds what the client may offer; returns how many files there were no room for.
     fn gather(&self, into: &mut Entries, folder: Option<&str>, config: Option<&str>, uid: u32) -> u64 {
-        let mut places: Vec<(Scope, String)> = config.map(|config| (Scope::User, config.to_owned())).into_iter().collect();
+        let mut places: Vec<(SettingsScope, String)> = config.map(|config| (SettingsScope::User, config.to_owned())).into_iter().collect();
         let root = folder.and_then(repository).filter(|root| Some(root.as_str()) != folder);
         for folder in folder.into_iter().chain(root.as_deref()) {
-            places.push((Scope::Project, format!("{}/.claude", folder.trim_end_matches('/'))));
+            places.push((SettingsScope::Project, format!("{}/.claude", folder.trim_end_matches('/'))));
         }
         let mut entries = ENTRIES_MAX;
         let mut left_out = 0;
@@ -126,9 +128,9 @@ impl Watch {
     }
 
     /// Returns where the client looks for memory files: the organisation's, the person's, and up from the project's folder to the root of its repository.
-    fn memory(&self, folder: Option<&str>, root: Option<&str>, config: Option<&str>) -> Vec<(Scope, String)> {
-        let mut places = vec![(Scope::Managed, format!("{}/CLAUDE.md", self.managed))];
-        places.extend(config.map(|config| (Scope::User, format!("{config}/CLAUDE.md"))));
+    fn memory(&self, folder: Option<&str>, root: Option<&str>, config: Option<&str>) -> Vec<(SettingsScope, String)> {
+        let mut places = vec![(SettingsScope::Managed, format!("{}/CLAUDE.md", self.managed))];
+        places.extend(config.map(|config| (SettingsScope::User, format!("{config}/CLAUDE.md"))));
         let up = folder.into_iter().flat_map(|folder| Path::new(folder).ancestors().take(LEVELS_MAX));
         let inside = up.filter_map(Path::to_str).take_while(|at| Some(*at) == folder || root.is_some_and(|root| at.starts_with(root)));
         for at in inside {
@@ -215,7 +217,7 @@ mod tests {
 
     use std::os::unix::fs::symlink;
 
-    use sealtrail_capture::settings::Scope;
+    use sealtrail_event::SettingsScope;
 
     use super::{DEPTH_MAX, ENTRIES_MAX, walk};
     use crate::side::Watch;
@@ -250,7 +252,7 @@ mod tests {
         let watch = Watch::new(1000);
         let project = |folder: &str, root: Option<&str>| {
             let found = watch.memory(Some(folder), root, Some("/home/dev/.claude"));
-            assert_eq!(found[1], (Scope::User, "/home/dev/.claude/CLAUDE.md".to_owned()));
+            assert_eq!(found[1], (SettingsScope::User, "/home/dev/.claude/CLAUDE.md".to_owned()));
             found[2..].iter().filter(|(_, path)| !path.contains(".claude/")).map(|(_, path)| path.clone()).collect::<Vec<_>>()
         };
         assert_eq!(project("/w/p", None), ["/w/p/CLAUDE.md", "/w/p/CLAUDE.local.md"]);

@@ -2,6 +2,7 @@
 //!
 //! Looking happens before a delivery takes its place among the others, so that a file system which does not answer holds up one hook and not all.
 
+use sealtrail_event::SettingsScope;
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 use sealtrail_capture::settings::{
-    Found, Look, Mark, Places, SETTINGS_BYTES_MAX, Scope, SettingsFile, TRUST_BYTES_MAX, Unreadable, Why, mark, places,
+    Found, Look, Mark, Places, SETTINGS_BYTES_MAX, SettingsFile, TRUST_BYTES_MAX, Unreadable, Why, mark, places,
 };
 
 use super::instructions::Entries;
@@ -138,7 +139,7 @@ impl Watch {
     fn look_at(&self, why: Why, folder: Option<String>, config: Option<String>, session: u64, uid: u32) -> Look {
         let read_unix_ns = unix_ns();
         let mut wanted = self.managed_places();
-        wanted.extend(config.as_ref().map(|config| (Scope::User, format!("{config}/settings.json"))));
+        wanted.extend(config.as_ref().map(|config| (SettingsScope::User, format!("{config}/settings.json"))));
         wanted.extend(folder.iter().flat_map(|folder| project_places(folder, config.as_deref())));
         // Stamped before they are read: a change in between is seen at the next hook.
         let mut stamps: Vec<(String, Stamp)> = wanted.iter().map(|(_, path)| (path.clone(), stamp_of(path))).collect();
@@ -163,45 +164,47 @@ impl Watch {
         state.sessions.insert(session, Watched { touched, folder, folders, config, stamps: Arc::new(stamps), instructions });
     }
 
-    fn managed_places(&self) -> Vec<(Scope, String)> {
-        let mut places = vec![(Scope::Managed, format!("{}/managed-settings.json", self.managed))];
+    fn managed_places(&self) -> Vec<(SettingsScope, String)> {
+        let mut places = vec![(SettingsScope::Managed, format!("{}/managed-settings.json", self.managed))];
         let folder = format!("{}/managed-settings.d", self.managed);
         let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
         let mut names: Vec<String> =
             entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_drop_in(name)).collect();
         names.sort();
-        places.extend(names.iter().take(DROP_INS_MAX).map(|name| (Scope::Managed, format!("{folder}/{name}"))));
+        places.extend(names.iter().take(DROP_INS_MAX).map(|name| (SettingsScope::Managed, format!("{folder}/{name}"))));
         places
     }
 
     /// The client's file of states: inside its folder when that was moved, else beside it.
     fn trust(&self, config: &str, uid: u32) -> SettingsFile {
-        let inside = self.file(Scope::Trust, format!("{config}/.claude.json"), uid);
+        let inside = self.file(SettingsScope::Trust, format!("{config}/.claude.json"), uid);
         match config.strip_suffix("/.claude") {
-            Some(home) if inside.found == Found::Missing => self.file(Scope::Trust, format!("{home}/.claude.json"), uid),
+            Some(home) if inside.found == Found::Missing => self.file(SettingsScope::Trust, format!("{home}/.claude.json"), uid),
             _ => inside,
         }
     }
 
-    fn file(&self, scope: Scope, path: String, uid: u32) -> SettingsFile {
+    fn file(&self, scope: SettingsScope, path: String, uid: u32) -> SettingsFile {
         // Whoever can read everything of the sender's anyway follows links as the client does; for the organisation's files nobody
         // but the administrator chose the path.
-        let same = self.own_uid == uid || uid == 0 || scope == Scope::Managed;
-        let bytes_max = if scope == Scope::Trust { TRUST_BYTES_MAX } else { SETTINGS_BYTES_MAX };
+        let same = self.own_uid == uid || uid == 0 || scope == SettingsScope::Managed;
+        let bytes_max = if scope == SettingsScope::Trust { TRUST_BYTES_MAX } else { SETTINGS_BYTES_MAX };
         let found = read(Path::new(&path), bytes_max, (!same).then_some(uid));
         SettingsFile { scope, path, found }
     }
 }
 
 /// The project's files, and the person's own for it: beside them, and at the root of the repository.
-fn project_places(folder: &str, config: Option<&str>) -> Vec<(Scope, String)> {
+fn project_places(folder: &str, config: Option<&str>) -> Vec<(SettingsScope, String)> {
     let folder = folder.trim_end_matches('/');
-    let mut places =
-        vec![(Scope::Project, format!("{folder}/.claude/settings.json")), (Scope::Local, format!("{folder}/.claude/settings.local.json"))];
+    let mut places = vec![
+        (SettingsScope::Project, format!("{folder}/.claude/settings.json")),
+        (SettingsScope::Local, format!("{folder}/.claude/settings.local.json")),
+    ];
     // A repository in the person's home folder is none of the project.
     let at_home = |root: &str| config.is_some_and(|config| config == format!("{root}/.claude"));
     if let Some(root) = repository(folder).filter(|root| root != folder && !at_home(root)) {
-        places.push((Scope::Local, format!("{root}/.claude/settings.local.json")));
+        places.push((SettingsScope::Local, format!("{root}/.claude/settings.local.json")));
     }
     // Started in the home folder, the user's file is not the project's as well.
     places.retain(|(_, path)| config.is_none_or(|config| *path != format!("{config}/settings.json")));

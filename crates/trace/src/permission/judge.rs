@@ -4,7 +4,8 @@ use super::bash::{self, Command};
 use super::habit::{NEVER_ASKED, is_protected};
 use super::path::{self, Roots};
 use super::rule::{self, Match};
-use super::{Action, File, InForce, List, Scope};
+use super::{Action, File, InForce, List};
+use sealtrail_event::SettingsScope;
 
 /// What was decided, on which ground.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub struct ByRule {
     /// In which list.
     pub list: List,
     /// Whose settings.
-    pub scope: Scope,
+    pub scope: SettingsScope,
     /// The file.
     pub path: String,
     /// The snapshot that shows it.
@@ -102,15 +103,18 @@ impl Case<'_> {
 
     /// The files whose rules count.
     fn files(&self) -> impl Iterator<Item = &File> {
-        let only_managed = self.held.files.iter().any(|file| file.scope == Scope::Managed && file.managed_rules_only);
-        self.held.files.iter().filter(move |file| file.scope != Scope::Trust && (!only_managed || file.scope == Scope::Managed))
+        let only_managed = self.held.files.iter().any(|file| file.scope == SettingsScope::Managed && file.managed_rules_only);
+        self.held
+            .files
+            .iter()
+            .filter(move |file| file.scope != SettingsScope::Trust && (!only_managed || file.scope == SettingsScope::Managed))
     }
 
     fn roots<'b>(&'b self, file: &'b File) -> Roots<'b> {
         let anchor = match file.scope {
-            Scope::User => file.path.rsplit_once('/').map(|(folder, _)| folder),
-            Scope::Managed | Scope::Trust => None,
-            Scope::Project | Scope::Local => self.held.folder.as_deref(),
+            SettingsScope::User => file.path.rsplit_once('/').map(|(folder, _)| folder),
+            SettingsScope::Managed | SettingsScope::Trust => None,
+            SettingsScope::Project | SettingsScope::Local => self.held.folder.as_deref(),
         };
         Roots { folder: self.held.folder.as_deref(), cwd: self.action.cwd, home: self.held.home.as_deref(), anchor }
     }
@@ -301,7 +305,7 @@ impl Case<'_> {
         let mut unsure = Vec::new();
         for file in self.files() {
             for text in file.rules(List::Allow) {
-                let needs_trust = matches!(file.scope, Scope::Project | Scope::Local);
+                let needs_trust = matches!(file.scope, SettingsScope::Project | SettingsScope::Local);
                 match holds(&rule::parse(text), file) {
                     _ if needs_trust && self.held.trusted == Some(false) => {}
                     Match::Yes if text.contains("[redacted:") => {

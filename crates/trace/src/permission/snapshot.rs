@@ -1,43 +1,12 @@
 //! The settings files of a session, as snapshots told them, and those that held at one moment.
 
+use sealtrail_event::SettingsScope;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{ByRule, List};
 use crate::field::text;
-
-/// Whose settings a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// The organisation's.
-    Managed,
-    /// The person's for one project.
-    Local,
-    /// The project's.
-    Project,
-    /// The person's.
-    User,
-    /// The client's note of the folders that the person trusts.
-    Trust,
-}
-
-impl Scope {
-    /// Returns the word that events use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Managed => "managed",
-            Self::Local => "local",
-            Self::Project => "project",
-            Self::User => "user",
-            Self::Trust => "trust",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Managed, Self::Local, Self::Project, Self::User, Self::Trust].into_iter().find(|scope| scope.as_str() == word)
-    }
-}
 
 /// One settings file as one snapshot shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +16,7 @@ pub struct File {
     /// When it was taken.
     pub at: String,
     /// Whose settings.
-    pub scope: Scope,
+    pub scope: SettingsScope,
     /// The file.
     pub path: String,
     /// Why its rules are not known, when they are not.
@@ -91,7 +60,7 @@ impl File {
         Some(Self {
             event: text(view, "audit_id"),
             at: text(view, "timestamp"),
-            scope: Scope::parse(&text(view, "source"))?,
+            scope: SettingsScope::parse(&text(view, "source"))?,
             path: text(view, "resource.path"),
             unread,
             managed_rules_only: switch("allowManagedPermissionRulesOnly"),
@@ -154,7 +123,7 @@ pub struct InForce {
 impl InForce {
     /// Folders beside the project's that the files open.
     pub(crate) fn additional_folders(&self) -> impl Iterator<Item = &str> {
-        let trusted = |file: &&File| self.trusted == Some(true) || !matches!(file.scope, Scope::Project | Scope::Local);
+        let trusted = |file: &&File| self.trusted == Some(true) || !matches!(file.scope, SettingsScope::Project | SettingsScope::Local);
         self.files
             .iter()
             .filter(trusted)
@@ -195,7 +164,7 @@ impl Snapshots {
         let Some(mut file) = File::of(view).filter(|file| !file.path.is_empty()) else { return false };
         let known = self.missing.contains(&file.path) || self.files.contains_key(&file.path);
         // Settings of a folder that the session only went to do not hold for it; those of another session's project neither.
-        let elsewhere = text(view, "reason") == "new_folder" || (file.scope == Scope::Trust && !own);
+        let elsewhere = text(view, "reason") == "new_folder" || (file.scope == SettingsScope::Trust && !own);
         if elsewhere || (!own && !known) {
             return false;
         }
@@ -221,8 +190,10 @@ impl Snapshots {
     /// Returns what holds now.
     pub fn in_force(&self) -> InForce {
         let mut files: Vec<File> = self.order.iter().filter_map(|path| self.files.get(path)).cloned().collect();
-        let rank = |scope: Scope| {
-            [Scope::Managed, Scope::Local, Scope::Project, Scope::User, Scope::Trust].iter().position(|other| *other == scope)
+        let rank = |scope: SettingsScope| {
+            [SettingsScope::Managed, SettingsScope::Local, SettingsScope::Project, SettingsScope::User, SettingsScope::Trust]
+                .iter()
+                .position(|other| *other == scope)
         };
         files.sort_by_key(|file| rank(file.scope));
         let config = files.iter().map(|file| file.path.as_str()).chain(self.missing.iter().map(String::as_str));
