@@ -85,7 +85,6 @@ pub struct SequenceAsk {
     pub by: Vec<String>,
     /// Longest time from the first to the last event.
     #[serde(default)]
-    #[schema(nullable = false)]
     pub within_seconds: Option<u64>,
 }
 

@@ -24,40 +24,40 @@ pub(crate) const LIMIT_MAX: u64 = 10_000;
 /// 64 conditions, and 1,000 values in each: more than anybody writes, less than takes long.
 const CONDITIONS_MAX: usize = 64;
 const VALUES_MAX: usize = 1_000;
+/// 16,384 characters: some hundred conditions.
+const TEXT_MAX: usize = 16_384;
 /// 128 columns.
 const FIELDS_MAX: usize = 128;
 
-/// A question; everything that is given must hold.
+/// A question; everything that is given must hold. What is null is not given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = Question)]
 pub struct Question {
     /// A query: conditions, a sequence, a pipe of stages.
-    #[schema(nullable = false, example = "tool_name=Bash and outcome!=success", max_length = 16384)]
+    #[schema(example = "tool_name=Bash and outcome!=success", max_length = 16384)]
     pub query: Option<String>,
     /// Conditions on fields: one value, several of which one must match, or those that must not.
     #[serde(rename = "where")]
     pub conditions: BTreeMap<String, Condition>,
     /// Events that must follow one another; not together with `query`.
-    #[schema(nullable = false)]
     pub sequence: Option<SequenceAsk>,
     /// From this time on: `2026-03-01`, `2 weeks ago`, `24h`.
-    #[schema(nullable = false, example = "24h", max_length = 128)]
+    #[schema(example = "24h", max_length = 128)]
     pub since: Option<String>,
     /// Until this time.
-    #[schema(nullable = false, max_length = 128)]
+    #[schema(max_length = 128)]
     pub until: Option<String>,
     /// At most this many events.
-    #[schema(nullable = false, minimum = 1, maximum = 10000)]
+    #[schema(minimum = 1, maximum = 10000)]
     pub limit: Option<u64>,
     /// Where the last page ended; everything else must be as it was.
-    #[schema(nullable = false, max_length = 200)]
+    #[schema(max_length = 200)]
     pub cursor: Option<String>,
     /// In which order events come: as recorded, the last first unless asked otherwise.
-    #[schema(nullable = false)]
     pub order: Option<Order>,
     /// `timestamp desc`, `timestamp asc`: by the time that the event itself tells. Not together with `order`.
-    #[schema(nullable = false, pattern = "^timestamp( asc| desc)?$")]
+    #[schema(pattern = "^timestamp( asc| desc)?$")]
     pub order_by: Option<String>,
     /// Only these members of each event.
     #[schema(max_items = 128)]
@@ -134,6 +134,7 @@ impl Question {
         let cursor = self.cursor.as_deref().map(Cursor::parse).transpose()?;
         let asked = cursor.map_or(now, |cursor| cursor.asked);
         let ordering = self.ordering()?;
+        self.check_lengths()?;
         let search = self.search(asked)?;
         if self.proof && !self.fields.is_empty() {
             return Err(wrong("proof", "a seal proves whole events: proof and fields exclude each other"));
@@ -164,6 +165,16 @@ impl Question {
             fields: self.fields.clone(),
             proof: self.proof,
         })
+    }
+
+    fn check_lengths(&self) -> Result<(), Refusal> {
+        let steps = self.sequence.as_ref().map(|sequence| sequence.steps.as_str());
+        for (name, text) in [("query", self.query.as_deref()), ("sequence.steps", steps)] {
+            if text.is_some_and(|text| text.chars().nth(TEXT_MAX).is_some()) {
+                return Err(wrong(name, format!("at most {TEXT_MAX} characters")));
+            }
+        }
+        Ok(())
     }
 
     fn ordering(&self) -> Result<Ordering, Refusal> {
