@@ -10,6 +10,8 @@ pub(super) struct Seen {
     pub(super) phases: Phases,
     /// Its first event.
     pub(super) first: (i64, Id),
+    /// When its last event was.
+    pub(super) last: i64,
     /// The tool or the model, as it named it.
     pub(super) name: Option<Box<str>>,
     /// The hash of what was asked for.
@@ -47,6 +49,7 @@ impl Action {
     pub(super) fn add(&mut self, witness: Witness, told: &Told<'_>) {
         let first = (told.at, Id::new(told.id));
         let seen = self.seen[witness as usize].get_or_insert_with(|| Box::new(Seen::new(first.clone())));
+        seen.last = seen.last.max(told.at);
         seen.first = seen.first.clone().min(first);
         seen.phases = seen.phases.and(told.phases);
         let name = if told.tool.is_empty() || told.is_model_call() { told.model } else { told.tool };
@@ -125,6 +128,11 @@ impl Action {
         self.all().map(|(_, seen)| (seen.first.0, &seen.first.1)).min()
     }
 
+    /// Returns when its last event was, whoever told it.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.all().map(|(_, seen)| seen.last).max()
+    }
+
     /// Returns the phases that anybody told.
     pub(super) fn phases(&self) -> Phases {
         self.all().fold(Phases::NONE, |all, (_, seen)| all.and(seen.phases))
@@ -163,11 +171,12 @@ impl Action {
 
 impl Seen {
     fn new(first: (i64, Id)) -> Self {
-        Self { phases: Phases::NONE, first, name: None, input: None, tokens: [None; 2], good: None, bad: None, denied: None }
+        Self { phases: Phases::NONE, last: first.0, first, name: None, input: None, tokens: [None; 2], good: None, bad: None, denied: None }
     }
 
     fn merge(&mut self, other: Self) {
         self.phases = self.phases.and(other.phases);
+        self.last = self.last.max(other.last);
         self.first = self.first.clone().min(other.first);
         for (kept, found) in self.tokens.iter_mut().zip(other.tokens) {
             *kept = (*kept).max(found);

@@ -102,7 +102,7 @@ pub(super) fn of_call(bench: &Bench<'_>, session: &Session, key: &str, call: &Ac
         let detail = format!("{}: {} says denied, {} says done", call.name(), refused.word(), did.word());
         found.push(about(Kind::DeniedYetExecuted, detail, vec![denied, done]));
     }
-    if let Some((detail, event)) = never_asked(session, call) {
+    if let Some((detail, event)) = never_asked(bench, session, call) {
         found.push(about(Kind::ExecutedNeverAsked, detail, vec![event]));
     }
     found.extend(open(bench, session, Class::ToolCall, key, call));
@@ -122,7 +122,9 @@ pub(super) fn of_model(bench: &Bench<'_>, session: &Session, key: &str, call: &A
 }
 
 /// Tells that a call ran although none of the witnesses that see calls before they run told of it before, or that its hook did not.
-fn never_asked<'a>(session: &Session, call: &'a Action) -> Option<(String, &'a Id)> {
+///
+/// A hook that was counted as lost did fire: that is a gap.
+fn never_asked<'a>(bench: &Bench<'_>, session: &Session, call: &'a Action) -> Option<(String, &'a Id)> {
     if !call.ran() {
         return None;
     }
@@ -132,7 +134,7 @@ fn never_asked<'a>(session: &Session, call: &'a Action) -> Option<(String, &'a I
     let asked = call.all().any(|(_, seen)| seen.phases.has(before));
     let asks = [Witness::Hook, Witness::Transcript, Witness::Otel, Witness::Gateway, Witness::Mcp];
     let watched: Vec<&str> = asks.iter().filter(|witness| session.heard(**witness)).map(|witness| witness.word()).collect();
-    if hook {
+    if hook && !bench.counted(call, Witness::Hook, Phases::INTENT) {
         return Some((format!("{}: no PreToolUse before it ran, so no hook could have refused it", call.name()), done));
     }
     let silent = !asked && !watched.is_empty();
@@ -236,7 +238,7 @@ fn new(session: &Session, kind: Kind, class: Class, key: &str, action: &Action, 
 }
 
 /// Returns the findings and notes about a session as a whole.
-pub(super) fn of_session(session: &Session) -> Vec<Finding> {
+pub(super) fn of_session(bench: &Bench<'_>, session: &Session) -> Vec<Finding> {
     let (from, _) = session.span();
     let about = |kind, at, detail: String, events: Vec<String>| Finding {
         kind,
@@ -257,7 +259,7 @@ pub(super) fn of_session(session: &Session) -> Vec<Finding> {
     if !session.has_trail && !saw.is_empty() {
         found.push(about(Kind::ApiLevelOnly, from, format!("seen by {}", saw.join(", ")), first.into_iter().collect()));
     }
-    for (detail, events) in silent_hooks(session) {
+    for (detail, events) in silent_hooks(bench, session) {
         found.push(about(Kind::HookSilent, from, detail, events));
     }
     if session.left_out > 0 {
@@ -276,10 +278,11 @@ pub(super) fn of_session(session: &Session) -> Vec<Finding> {
 }
 
 /// Returns the hooks that should have fired and are not in the trail.
-fn silent_hooks(session: &Session) -> Vec<(String, Vec<String>)> {
+fn silent_hooks(bench: &Bench<'_>, session: &Session) -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     let on = session.heard(Witness::Hook);
-    let unheard: Vec<&Action> = session.calls.values().filter(|call| call.unheard).collect();
+    let unheard: Vec<&Action> =
+        session.calls.values().filter(|call| call.unheard && !bench.counted(call, Witness::Hook, Phases::OUTCOME)).collect();
     if let Some(call) = unheard.first().filter(|_| on) {
         let events = call.first().map(|(_, id)| id.text()).into_iter().collect();
         found.push((format!("PostToolUse: {} calls ended without it", unheard.len()), events));

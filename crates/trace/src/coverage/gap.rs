@@ -93,6 +93,9 @@ pub(super) fn note(gaps: &mut BTreeMap<Place, Gap>, session: &str, place: Place,
     }
 }
 
+/// 1 s on both sides of a counted loss: the recorder notes it a moment after it happened.
+pub(super) const LOSS_SLACK_MS: i64 = 1_000;
+
 impl Item {
     pub(super) fn new(key: &str, action: &Action, lacks: Phases) -> Self {
         let (at, event) = action.first().map_or((0, String::new()), |(at, id)| (at, id.text()));
@@ -144,6 +147,11 @@ impl Loss {
             record: told.kind.to_owned(),
             session: Some(told.session).filter(|session| !session.is_empty()).map(str::to_owned),
         })
+    }
+
+    /// Tells whether the recorder counted lost events of a witness at that time, or a moment before or after.
+    pub(super) fn counts(&self, witness: Witness, at: i64) -> bool {
+        self.record == "ledger.gap" && self.witness == witness.word() && self.touches(at - LOSS_SLACK_MS, at + LOSS_SLACK_MS)
     }
 
     /// Tells whether it was within a span of time.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::action::Action;
+use super::gap::Loss;
 use super::session::{Session, server_of};
 use super::sight::sight;
 use super::words::{Class, Phases, Witness};
@@ -33,6 +34,8 @@ pub(super) struct Bench<'a> {
     pub(super) required: &'a BTreeSet<Witness>,
     /// When the judgement is made, in milliseconds.
     pub(super) now: i64,
+    /// What was counted as lost while the session went on.
+    pub(super) losses: &'a [Loss],
 }
 
 impl Bench<'_> {
@@ -73,6 +76,13 @@ impl Bench<'_> {
         // What nobody saw end has no end that one of them should have seen.
         let ended = class == Class::Session || action.phases().has(Phases::OUTCOME);
         Some(if ended { wanted } else { wanted.without(Phases::OUTCOME) })
+    }
+
+    /// Tells whether the recorder counted lost events of a witness when it should have told what it lacks of an action.
+    pub(super) fn counted(&self, action: &Action, witness: Witness, lacks: Phases) -> bool {
+        let at_the_end = !lacks.is_empty() && !lacks.has(Phases::INTENT);
+        let at = if at_the_end { action.last() } else { action.first().map(|(at, _)| at) };
+        at.is_some_and(|at| self.losses.iter().any(|loss| loss.counts(witness, at)))
     }
 
     /// Tells whether an action is so young that a slow witness of a session that goes on may not have told it yet.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::action::Action;
 use super::cause::{Cause, Place, likely};
 use super::finding::{self, Finding, Kind};
-use super::gap::{self, Gap, Item, Loss};
+use super::gap::{self, Gap, Item, LOSS_SLACK_MS, Loss};
 use super::judge::{Bench, Cell};
 use super::loose::Loose;
 use super::matrix::Tally;
@@ -17,9 +17,6 @@ use super::words::{Class, Phases, Witness, words};
 
 /// 10,000 gaps, findings, notes and witnesses that were off, each: a certificate of some 10 MB; what is left out is counted.
 const LISTED_MAX: usize = 10_000;
-
-/// 1 s on both sides of a counted loss: the recorder notes it a moment after it happened.
-const LOSS_SLACK_MS: i64 = 1_000;
 
 words! {
     /// What the comparison of the witnesses comes to.
@@ -115,7 +112,7 @@ impl Report {
             self.losses.items.iter().filter(|loss| loss.touches(from - LOSS_SLACK_MS, to + LOSS_SLACK_MS)).cloned().collect()
         };
         let mut gaps = BTreeMap::new();
-        let mut found = finding::of_session(&session);
+        let mut found = finding::of_session(&Bench { required: &self.required, now: self.now, losses: &losses }, &session);
         let own = [(session.id.clone().into_boxed_str(), session.own.clone())].into_iter().collect();
         let classes = [
             (Class::ToolCall, &session.calls),
@@ -130,7 +127,7 @@ impl Report {
             sorted.sort_unstable_by_key(|(at, key, _)| (*at, *key));
             for (_, key, action) in sorted {
                 self.judge(&session, class, key, action, &losses, &mut gaps);
-                let bench = Bench { required: &self.required, now: self.now };
+                let bench = Bench { required: &self.required, now: self.now, losses: &losses };
                 match class {
                     Class::ToolCall => found.extend(finding::of_call(&bench, &session, key, action)),
                     Class::ModelCall => found.extend(finding::of_model(&bench, &session, key, action)),
@@ -165,7 +162,7 @@ impl Report {
         losses: &[Loss],
         gaps: &mut BTreeMap<gap::Place, Gap>,
     ) {
-        let bench = Bench { required: &self.required, now: self.now };
+        let bench = Bench { required: &self.required, now: self.now, losses };
         *self.actions.entry(class).or_default() += 1;
         let mut owed = 0;
         for witness in Witness::ALL {
@@ -179,12 +176,7 @@ impl Report {
             };
             let item = Item::new(key, action, lacks);
             let agent = action.agent.as_deref();
-            let near = |loss: &Loss| {
-                loss.record == "ledger.gap"
-                    && loss.witness == witness.word()
-                    && loss.touches(item.at - LOSS_SLACK_MS, item.at + LOSS_SLACK_MS)
-            };
-            let counted = losses.iter().any(near);
+            let counted = bench.counted(action, *witness, lacks);
             let own = action.of(*witness).map(|seen| seen.first.0);
             let cause = likely(session, *witness, &Place { class, at: item.at, agent, lacks, own, counted });
             let of_agent = matches!(cause, Cause::SubagentBypass | Cause::SubagentTranscript);

@@ -352,6 +352,38 @@ fn what_the_recorder_says_of_itself_is_told() {
     assert_eq!(notes, ["late_events", "client_changed"]);
 }
 
+/// Protects a full disk from being told as a crime: a hook that the recorder counted as lost did fire, so that what it left out is a gap with that
+/// cause, and no finding; a loss of another witness, or at another time, excuses nothing.
+#[test]
+fn what_was_counted_as_lost_is_a_gap_and_no_finding() {
+    let events = without(clean(), |view| is(view, "witness", "hook") && is(view, "tool_use_id", "toolu_1") && is(view, "phase", "intent"));
+    let at = when(&events, "toolu_1");
+    let lost = |witness: &str, second: i64| {
+        let at = jiff::Timestamp::from_millisecond(START + second * 1_000).unwrap().to_string();
+        let gap = json!({"witness": witness, "lost": 1, "cause": "disk_full", "since": at, "until": at});
+        let mut events = events.clone();
+        events.push(event(903, "recorder", "ledger.gap", second, json!({"session_id": null, "ledger": gap})));
+        judged(&events, &[])
+    };
+    let report = lost("hook", at);
+    assert_eq!((gaps(&report), report.verdict()), (vec!["hook tool_call recorder_gap: toolu_1".to_owned()], Verdict::Gaps));
+    for other in [lost("gateway", at), lost("hook", at + 60)] {
+        assert_eq!(gaps(&other), ["hook tool_call hook_intent_lost: toolu_1"]);
+        assert_eq!(other.findings()[0].kind.word(), "executed_never_asked");
+    }
+    // The end of a call is missed when it ended, however long ago it began.
+    let mut unheard = clean();
+    let end = |view: &Value| is(view, "tool_use_id", "toolu_2") && is(view, "phase", "outcome");
+    let ended = unheard.iter().filter(|view| end(view)).map(second_of).max().unwrap();
+    let own = unheard.iter_mut().find(|view| end(view) && is(view, "witness", "hook")).unwrap();
+    *own = merge(own, json!({"reason": "no_outcome_hook", "outcome": "unknown"}));
+    assert_eq!(findings(judged(&unheard, &[]).findings()).len(), 1);
+    let at = jiff::Timestamp::from_millisecond(START + ended * 1_000).unwrap().to_string();
+    let gap = json!({"witness": "hook", "lost": 1, "cause": "disk_full", "since": at, "until": at});
+    unheard.push(event(903, "recorder", "ledger.gap", ended, json!({"session_id": null, "ledger": gap})));
+    assert_eq!(findings(judged(&unheard, &[]).findings()), Vec::<String>::new());
+}
+
 /// What a report says, without the order in which it was told.
 fn told(report: &Report) -> String {
     use sealtrail_trace::coverage::{Issued, canonical, certificate};
