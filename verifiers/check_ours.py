@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Lets the outside verifiers judge ledgers that Sealtrail wrote: sealed segments of either compression, MACs, an erased
-slot, a proof and a pinned key. Then damages a copy of each, and they must notice.
+slot, a proof and a pinned key. Then damages a copy of each, and they must notice. A foreign log asks our witness at last.
 
     check_ours.py --bin DIR
 """
@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+import check_witness
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Two sealed segments of 256 events and a beginning of the third.
@@ -97,6 +99,7 @@ def main():
             place = pathlib.Path(folder) / compression
             place.mkdir()
             check(options.bin, place, compression)
+        check_witness.check(run, options.bin, pathlib.Path(folder))
     return 0
 
 

@@ -72,7 +72,7 @@ pub enum CheckpointError {
 }
 
 impl Checkpoint {
-    /// Parses the text of a checkpoint note. Extension lines are refused: no signature of a witness covers them.
+    /// Parses the text of a checkpoint note. Extension lines are refused: our logs write none, and witnesses do not vouch for what they say.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
         let lines: Vec<&str> = text.split('\n').take(5).collect();
         let [origin, size, root, ""] = lines[..] else {

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use sealtrail_capture::Sender;
 use sealtrail_tlog::cosignature::cosign;
 use sealtrail_tlog::note::Note;
-use sealtrail_tlog::proof::{PROOF_HASHES_MAX, verify_consistency};
-use sealtrail_tlog::{Checkpoint, NodeHash, TreeSize};
+use sealtrail_tlog::proof::{VerifyError, verify_consistency};
+use sealtrail_tlog::{Checkpoint, CheckpointError, NodeHash, TreeSize};
 
 use crate::collector::Collector;
 use crate::fleet::{Fleet, Live, answer, told, unusable, work};
@@ -20,6 +20,9 @@ use crate::routes::Fault;
 
 /// 64 KiB: a checkpoint with a hundred signatures and 64 hashes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// 63: as many as the specification lets a log send.
+const PROOF_LINES_MAX: usize = 63;
 
 /// What is asked.
 struct Asked<'a> {
@@ -50,7 +53,7 @@ fn parse(body: &str) -> Option<Asked<'_>> {
     let plain = old.bytes().all(|byte| byte.is_ascii_digit()) && (old == "0" || !old.starts_with('0'));
     let old = if plain { old.parse().ok()? } else { return None };
     let proof: Option<Vec<NodeHash>> = lines.map(|line| NodeHash::parse(line).ok()).collect();
-    Some(Asked { old, proof: proof.filter(|proof| proof.len() <= PROOF_HASHES_MAX)?, note })
+    Some(Asked { old, proof: proof.filter(|proof| proof.len() <= PROOF_LINES_MAX)?, note })
 }
 
 /// Answers as the specification says, and notes what contradicts what was signed before.
@@ -65,7 +68,8 @@ fn judge(fleet: &Fleet, live: &mut Live, asked: &Asked<'_>) -> Result<Response, 
     }
     let checkpoint = match Checkpoint::open(asked.note.as_bytes(), &key, &[]) {
         Ok((checkpoint, _)) => checkpoint,
-        Err(error) => return refused(StatusCode::FORBIDDEN, "signature", told(&error)),
+        Err(error @ CheckpointError::Note { .. }) => return refused(StatusCode::FORBIDDEN, "signature", told(&error)),
+        Err(error) => return refused(StatusCode::BAD_REQUEST, "checkpoint", told(&error)),
     };
     if asked.old > checkpoint.size.0 {
         return refused(StatusCode::BAD_REQUEST, "size", "the old size is larger than the checkpoint's".to_owned());
@@ -83,7 +87,10 @@ fn judge(fleet: &Fleet, live: &mut Live, asked: &Asked<'_>) -> Result<Response, 
         return Ok(conflict(size));
     }
     if let Err(error) = verify_consistency(size, &root, checkpoint.size, &checkpoint.root, &asked.proof) {
-        fleet.trouble(live, "fork", asked.note)?;
+        // A proof of another length is no proof, and so shows no fork either.
+        if !matches!(error, VerifyError::Length { .. }) {
+            fleet.trouble(live, "fork", asked.note)?;
+        }
         return refused(StatusCode::UNPROCESSABLE_ENTITY, "proof", told(&error));
     }
     cosigned(fleet, live, &checkpoint, note)
