@@ -37,6 +37,7 @@ mod routes;
 mod server;
 mod session;
 mod stream;
+mod time_order;
 mod tls;
 mod token;
 mod types;

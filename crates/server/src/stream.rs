@@ -1,14 +1,12 @@
 //! A search answered: as a page, or event by event.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use sealtrail_event::AuditId;
 use sealtrail_index::{Answer, Hit, Options, Order};
 use sealtrail_ledger::read::Stored;
-use sealtrail_query::{Bound, Expr, FieldPath, Query, Table, Test};
+use sealtrail_query::Table;
 use sealtrail_tlog::Seq;
 use sealtrail_trace::field::text;
 use serde_json::Value;
@@ -81,43 +79,7 @@ impl Reading<'_> {
         self.page(ask, found, more)
     }
 
-    /// A page in the order of time: the best of all that match, whose positions alone are kept.
-    fn by_time(&self, ask: &Ask) -> Result<Page, Refusal> {
-        let limit = usize::try_from(ask.limit.unwrap_or(ask.limit_default)).unwrap_or(usize::MAX);
-        let mut search = ask.search.clone();
-        if let Some(cursor) = ask.cursor {
-            search = search.narrowed(beyond(ask.ordering, cursor.time)?);
-        }
-        let mut best: BinaryHeap<Key> = BinaryHeap::new();
-        let mut nothing = |_| {};
-        for hit in self.hits(&search, &Options::default(), &mut nothing)? {
-            let hit = hit.map_err(|error| self.broken(error))?;
-            let key = Key::of(ask.ordering, time_of(&hit.view), hit.seq.0);
-            if ask.cursor.is_some_and(|cursor| key <= Key::of(ask.ordering, cursor.time, cursor.seq)) {
-                continue;
-            }
-            best.push(key);
-            if best.len() > limit + 1 {
-                best.pop();
-            }
-        }
-        let wanted: Vec<Seq> = best.into_sorted_vec().iter().map(Key::seq).collect();
-        let mut found = Vec::new();
-        let mut bytes = 0;
-        for stored in self.finder.reader.get_many(&wanted[..limit.min(wanted.len())]) {
-            let stored = stored?;
-            bytes += size_of(&stored);
-            if bytes > self.bounds.page_bytes && !found.is_empty() {
-                break;
-            }
-            let view = stored.view();
-            found.push(self.grant.shown(stored, view));
-        }
-        let more = found.len() < wanted.len();
-        self.page(ask, found, more)
-    }
-
-    fn page(&self, ask: &Ask, found: Vec<(Stored, Value)>, more: bool) -> Result<Page, Refusal> {
+    pub(crate) fn page(&self, ask: &Ask, found: Vec<(Stored, Value)>, more: bool) -> Result<Page, Refusal> {
         let next_cursor = found
             .last()
             .filter(|_| more)
@@ -168,35 +130,12 @@ fn options(ask: &Ask, limit: Option<u64>) -> Options {
     }
 }
 
-/// Where an event stands in an order by time: the smaller, the sooner it comes. Events of one time come in the order of the ledger, or against it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Up(Timestamp, u64),
-    Down(Reverse<Timestamp>, Reverse<u64>),
-}
-
-impl Key {
-    fn of(ordering: Ordering, time: Timestamp, seq: u64) -> Self {
-        if ordering == Ordering::TimeUp { Self::Up(time, seq) } else { Self::Down(Reverse(time), Reverse(seq)) }
-    }
-
-    fn seq(&self) -> Seq {
-        match self {
-            Self::Up(_, seq) | Self::Down(_, Reverse(seq)) => Seq(*seq),
-        }
-    }
-}
-
-fn beyond(ordering: Ordering, time: Timestamp) -> Result<Query, Refusal> {
-    let field = FieldPath::parse("timestamp").map_err(|error| Refusal::Unreadable(Box::new(error)))?;
-    let order = if ordering == Ordering::TimeUp { sealtrail_query::Order::GreaterOrEqual } else { sealtrail_query::Order::LessOrEqual };
-    Ok(Query::new(Expr::Field(field, Test::Compare(order, Bound::Time(time)))))
-}
-
-fn time_of(view: &Value) -> Timestamp {
+/// Returns when an event happened, as its witness says.
+pub(crate) fn time_of(view: &Value) -> Timestamp {
     text(view, "timestamp").parse().unwrap_or(Timestamp::MIN)
 }
 
-fn size_of(stored: &Stored) -> usize {
+/// Returns about how many bytes an event takes in an answer.
+pub(crate) fn size_of(stored: &Stored) -> usize {
     stored.envelope.len() + stored.slots.iter().map(|slot| slot.json.len()).sum::<usize>()
 }

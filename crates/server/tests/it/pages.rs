@@ -52,6 +52,34 @@ fn pages_equal_one_answer() {
     assert!(times.windows(2).all(|two| two[0]["timestamp"].as_str() <= two[1]["timestamp"].as_str()));
 }
 
+/// Protects pages by time of a trail in which most times are equal, some come late and some are of the future: pages that end in the middle of equal times
+/// give each event once, in both directions, also for a token that sees only some of them.
+#[test]
+fn pages_by_time_hold_late_and_equal_events() {
+    let late = |n: u32| match n {
+        n if n % 50 == 0 => "2026-03-01T00:00:00Z".to_owned(),
+        n if n % 51 == 0 => "2030-01-01T00:00:00.000000001Z".to_owned(),
+        n if n % 3 == 0 => format!("2026-03-16T10:{:02}:{:02}Z", n / 60 % 60, n % 60),
+        _ => "2026-03-16T10:30:00Z".to_owned(),
+    };
+    let record = |n: u32| json!({"event_type": "tool.invocation", "user_id": format!("u{}", n % 2), "timestamp": late(n), "audit_id": format!("evt_{n}")});
+    let test = start(&(0..2_500).map(record).collect::<Vec<_>>());
+    let reader = test.reader();
+    let half = test.token("half", sealtrail_server::Scope::Read, Some("user_id=u1"), false);
+    for (token, seen) in [(&reader, vec![0, 1]), (&half, vec![1])] {
+        let mut wanted: Vec<u32> = (0..2_500).filter(|n| seen.contains(&(n % 2))).collect();
+        wanted.sort_by_key(|n| (late(*n).parse::<jiff::Timestamp>().unwrap(), *n));
+        let mut wanted: Vec<String> = wanted.iter().map(|n| format!("evt_{n}")).collect();
+        for order in ["asc", "desc"] {
+            for limit in [37, 1_000, 10_000] {
+                let found = pages(&test, token, &format!("event_type=tool.invocation&order_by=timestamp%20{order}"), limit);
+                assert!(found == wanted, "{order} by {limit}");
+            }
+            wanted.reverse();
+        }
+    }
+}
+
 /// Protects a cursor's meaning: it goes on with its own question only.
 #[test]
 fn a_cursor_belongs_to_its_question() {
