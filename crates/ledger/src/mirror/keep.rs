@@ -164,7 +164,8 @@ impl Mirror {
             offset,
             epoch: self.epoch,
         };
-        let tiles = self.tracker.edge.tiles(self.tiled, checkpoint.size);
+        // Of the growth since the last checkpoint: full tiles that a rotation wrote are not held any more, partial ones it did not write.
+        let tiles = self.tracker.edge.tiles(self.published, checkpoint.size);
         let job =
             PublishJob::of_copy(Arc::clone(&self.disk), self.layout.clone(), tiles, self.published, note.to_owned(), self.notes_end, mark);
         self.poisoned = true;

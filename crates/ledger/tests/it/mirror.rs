@@ -106,6 +106,29 @@ fn a_copy_is_the_log_and_verifies() {
     }
 }
 
+/// Protects the tiles of a copy that comes in one go: the checkpoint's tiles are there at every level, also those that only grew before the newest segment.
+#[test]
+fn a_long_copy_has_every_tile() {
+    let (_, disk) = sim();
+    let (mut ledger, _) = create(&disk, false, small());
+    for n in 0..90 {
+        ledger.append(&events(n * 3..n * 3 + 3), &at(1_000 + n * 100)).unwrap();
+    }
+    ledger.publish(&at(20_000)).unwrap();
+    let mut mirror = Mirror::open(Arc::clone(&disk), place(), key(&disk)).unwrap();
+    take_all(&disk, &mut mirror, true);
+    assert_eq!((mirror.published(), failures(&disk)), (ledger.size(), Vec::new()));
+    // It goes on after a start, and after a checkpoint of the same level.
+    drop(mirror);
+    let mut mirror = Mirror::open(Arc::clone(&disk), place(), key(&disk)).unwrap();
+    for n in 90..100 {
+        ledger.append(&events(n * 3..n * 3 + 3), &at(20_000 + n * 100)).unwrap();
+        ledger.publish(&at(20_000 + n * 100 + 1)).unwrap();
+        take_all(&disk, &mut mirror, true);
+        assert_eq!((mirror.published(), failures(&disk)), (ledger.size(), Vec::new()));
+    }
+}
+
 /// Protects against every change on the way: no piece with one byte flipped is taken, and none leaves a trace.
 #[test]
 fn every_flipped_byte_is_refused() {
