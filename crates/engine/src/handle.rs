@@ -43,6 +43,11 @@ impl Handle {
         self.0.status()
     }
 
+    /// Tells whether the daemon takes nothing in any more: it was told to stop, or its disk failed.
+    pub fn is_stopping(&self) -> bool {
+        self.0.is_stopped()
+    }
+
     /// Seals one event of Sealtrail itself (`{"event_type":"system.audit_log_accessed", …}`); returns its number.
     pub fn note(&self, record: &Value) -> Result<u64, ClientError> {
         let mut event = own(record).map_err(|error| ClientError::Refused { reason: error.to_string() })?;

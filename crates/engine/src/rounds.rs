@@ -107,7 +107,7 @@ impl Sealing<'_> {
 
     /// The disk is full: sends everything back, forgets what was captured and not sealed, and says so in the ledger from its reserve.
     fn full(&mut self) {
-        self.shared.full.store(true, Ordering::SeqCst);
+        self.shared.fill();
         let mut receiver = self.shared.receiver();
         // Nobody can queue while the state is locked, so this is everything.
         let taken = self.shared.queue.take(Duration::ZERO);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver as Replies, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sealtrail_event::Event;
 use sealtrail_intake::Answer;
@@ -22,6 +22,9 @@ use crate::transcripts::Transcripts;
 /// 30 seconds: a disk that does not answer a sync within them is as good as gone; the sender spools, and a late success is recognised by its id.
 pub(crate) const SEAL_PATIENCE: Duration = Duration::from_secs(30);
 
+/// 3 s: a full disk gets another try every second; between two tries it is not said to have room.
+const FULL_FOR: Duration = Duration::from_secs(3);
+
 /// A status has 1 KiB.
 const INDEX_TROUBLE_CHARS: usize = 150;
 
@@ -33,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     /// The disk is full: everything is sent back until the next try.
     pub(crate) full: AtomicBool,
+    /// When a try last found it full.
+    full_since: Mutex<Option<Instant>>,
     pub(crate) enabled: AtomicBool,
     pub(crate) side_files: AtomicBool,
     /// The clients' settings files.
@@ -68,6 +73,7 @@ impl Shared {
             started_unix_ns: crate::clock::unix_ns(),
             queue: Queue::default(),
             full: AtomicBool::new(false),
+            full_since: Mutex::new(None),
             enabled: AtomicBool::new(true),
             side_files: AtomicBool::new(true),
             connections: AtomicUsize::new(0),
@@ -141,7 +147,7 @@ impl Shared {
             connections: self.connections.load(Ordering::Relaxed) as u64,
             last_seal_unix_ns: self.last_seal_unix_ns.load(Ordering::Relaxed),
             sent_back: self.sent_back.load(Ordering::Relaxed),
-            full: self.full.load(Ordering::SeqCst),
+            full: self.was_full(),
             enabled: self.enabled.load(Ordering::Relaxed),
             index_trouble: self.index_trouble(),
         }
@@ -151,6 +157,18 @@ impl Shared {
     fn index_trouble(&self) -> String {
         let told = self.index_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         told.iter().flat_map(|text| text.chars()).take(INDEX_TROUBLE_CHARS).collect()
+    }
+
+    /// Sends everything back until the next try, because the disk is full.
+    pub(crate) fn fill(&self) {
+        *self.full_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.full.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells whether the disk is full, or was when it was tried last.
+    fn was_full(&self) -> bool {
+        let since = *self.full_since.lock().unwrap_or_else(PoisonError::into_inner);
+        self.full.load(Ordering::SeqCst) || since.is_some_and(|since| since.elapsed() < FULL_FOR)
     }
 
     /// Stops the daemon.

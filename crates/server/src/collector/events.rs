@@ -38,6 +38,10 @@ pub(crate) struct Receipts {
     rejected: u64,
     /// Items to be sent again.
     later: u64,
+    /// Why items are to be sent again: `queue-full`, `disk-full`, `disk-stalled`, `stopping`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
 }
 
 /// What became of one item.
@@ -104,7 +108,7 @@ pub(crate) struct Receipt {
         (status = 200, description = "What became of each item.", body = Receipts),
         (status = 422, description = "None of it is an event.", body = Receipts),
         (status = 429, description = "Something is to be sent again.", content((Receipts = "application/json"), (crate::types::Problem = "application/problem+json"))),
-        (status = 503, description = "Something is to be sent again; the disk is full.", content((Receipts = "application/json"), (crate::types::Problem = "application/problem+json"))),
+        (status = 503, description = "Something is to be sent again: the disk is full or fails, or the daemon stops.", content((Receipts = "application/json"), (crate::types::Problem = "application/problem+json"))),
         (status = "default", response = crate::document::Refused),
     )
 )]
@@ -227,12 +231,12 @@ fn answer(collector: &Collector, items: Vec<Item>, fates: &[Ingested]) -> Respon
     // A rejected item whose bytes could not be kept may come again, and may find room then.
     let unkept = results.iter().any(|fate| fate.status == Status::Later);
     let none = sealed + known == 0 && rejected > 0;
-    let mut response = json(&Receipts { results, sealed, known, rejected, later });
-    if unkept {
-        let refused = collector.later();
-        *response.status_mut() = refused.status();
-        let wait = refused.headers().get(RETRY_AFTER).cloned();
-        response.headers_mut().insert(RETRY_AFTER, wait.unwrap_or(HeaderValue::from_static("1")));
+    let why = unkept.then(|| collector.why_later());
+    let reason = why.as_ref().map(|why| why.name.to_owned());
+    let mut response = json(&Receipts { results, sealed, known, rejected, later, reason });
+    if let Some(why) = why {
+        *response.status_mut() = why.status;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(why.seconds));
     } else if none {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }

@@ -12,7 +12,7 @@ mod metrics;
 pub(crate) mod probes;
 mod unpack;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -74,6 +74,8 @@ pub(crate) struct Collector {
     /// Places for those that are being understood.
     places: Arc<Semaphore>,
     rate: Mutex<Rate>,
+    /// When a seal last took longer than anybody waits.
+    stalled: Mutex<Option<Instant>>,
 }
 
 /// Returns every way in, and the collector's own probes.
@@ -90,6 +92,14 @@ pub(crate) fn routes(collector: &Arc<Collector>) -> Router {
     // Another way in is one more `merge` here; the door is laid over all of them.
     let ways = Router::new().merge(own).merge(crate::otlp::routes(collector)).merge(crate::fleet::routes(collector));
     probes.merge(ways.route_layer(from_fn_with_state(Arc::clone(collector), key::keyed)))
+}
+
+/// Why a delivery is to come again, and when.
+pub(crate) struct Later {
+    pub(crate) status: StatusCode,
+    pub(crate) name: &'static str,
+    pub(crate) detail: &'static str,
+    pub(crate) seconds: &'static str,
 }
 
 /// Events on their way into the ledger.
@@ -114,6 +124,7 @@ impl Collector {
             flights,
             places: Arc::new(Semaphore::new(PLACES)),
             rate,
+            stalled: Mutex::new(None),
         }
     }
 
@@ -145,8 +156,15 @@ impl Collector {
         let mut fates = Vec::with_capacity(count);
         for part in parts {
             let left = SEAL_PATIENCE.saturating_sub(since.elapsed());
-            let Ok(Ok(part)) = tokio::time::timeout(left, part).await else { break };
-            fates.extend(part);
+            match tokio::time::timeout(left, part).await {
+                Ok(Ok(part)) => fates.extend(part),
+                // The daemon is gone.
+                Ok(Err(_)) => break,
+                Err(_) => {
+                    *self.stalled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    break;
+                }
+            }
         }
         fates.resize(count, Ingested::Later);
         self.metrics.sealed(witness, &fates, since.elapsed());
@@ -167,14 +185,27 @@ impl Collector {
         self.handle.status().full
     }
 
+    /// Returns why a delivery is to come again: who cannot seal says so, and is not taken for one to whom too much is sent.
+    pub(crate) fn why_later(&self) -> Later {
+        let stalled = *self.stalled.lock().unwrap_or_else(PoisonError::into_inner);
+        let unavailable = |name, detail| Later { status: StatusCode::SERVICE_UNAVAILABLE, name, detail, seconds: "10" };
+        let why = if self.is_full() {
+            unavailable("disk-full", "the disk of the trail is full: nothing can be sealed now")
+        } else if self.handle.is_stopping() {
+            unavailable("stopping", "the daemon stops, or its disk failed: nothing can be sealed now")
+        } else if stalled.is_some_and(|since| since.elapsed() < SEAL_PATIENCE) {
+            unavailable("disk-stalled", "the disk of the trail does not answer: nothing can be sealed now")
+        } else {
+            let detail = "more is coming in than can be sealed: send it again later";
+            Later { status: StatusCode::TOO_MANY_REQUESTS, name: "queue-full", detail, seconds: "1" }
+        };
+        self.metrics.refused(why.name);
+        why
+    }
+
     /// Makes the answer of a delivery that is to come again.
     pub(crate) fn later(&self) -> Response {
-        let (status, name, detail, seconds) = if self.is_full() {
-            (StatusCode::SERVICE_UNAVAILABLE, "disk-full", "the disk of the trail is full: nothing can be sealed now", "10")
-        } else {
-            (StatusCode::TOO_MANY_REQUESTS, "queue-full", "more is coming in than can be sealed: send it again later", "1")
-        };
-        self.metrics.refused(name);
+        let Later { status, name, detail, seconds } = self.why_later();
         let mut response = plain(status, name, detail).into_response();
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         response

@@ -64,9 +64,9 @@ fn what_cannot_be_sealed_follows_the_fail_mode() {
             let told = &answer.json()["hookSpecificOutput"];
             assert_eq!((answer.status, &told["permissionDecision"]), (200, &json!("deny")), "{}", answer.body);
         } else {
-            assert_eq!(answer.status, 429, "{}", answer.body);
+            assert_eq!(answer.status, 503, "{}", answer.body);
         }
-        assert_eq!(post(&test, &key, &hook("PostToolUse", "toolu_1"), &[]).status, 429);
+        assert_eq!(post(&test, &key, &hook("PostToolUse", "toolu_1"), &[]).status, 503);
         let lost: u64 = sealtrail_engine::gaps(&test.home).unwrap().iter().map(|gap| gap.count).sum();
         assert_eq!(lost, 2, "{mode}");
     }
