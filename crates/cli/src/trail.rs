@@ -24,6 +24,8 @@ const PUBLISH_WAIT: Duration = Duration::from_millis(2_500);
 /// 5 s: commands hold the ledger while they read; a longer one is not waited for.
 const WRITER_WAIT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// 65,536 events: indexed in two seconds or so; a command that answers at once waits no longer for the index.
+pub(crate) const CATCH_UP_MAX: u64 = 65_536;
 
 /// A trail that is open for reading.
 pub(crate) struct Trail {
@@ -49,6 +51,15 @@ pub(crate) enum Access {
 
 /// Opens the trail of the home; with no daemon running, the spool is drained first.
 pub(crate) fn open(call: &mut Call) -> Result<Trail, Failure> {
+    open_indexing(call, u64::MAX)
+}
+
+/// Opens the trail like [`open`], without indexing more than [`CATCH_UP_MAX`] events first.
+pub(crate) fn open_as_it_is(call: &mut Call) -> Result<Trail, Failure> {
+    open_indexing(call, CATCH_UP_MAX)
+}
+
+fn open_indexing(call: &mut Call, events_max: u64) -> Result<Trail, Failure> {
     let home = Home::new(home::find(&call.global)?);
     if !home.exists() {
         return Err(missing(home.path()));
@@ -56,7 +67,10 @@ pub(crate) fn open(call: &mut Call) -> Result<Trail, Failure> {
     let access = writer(call, &home)?;
     let mut finder = Finder::open(&home).map_err(|error| unanswered(&error))?;
     let mut progress = Progress::new(&call.screen, "indexing");
-    if let Err(error) = finder.catch_up(&home, &mut |now| progress.at(now.done, now.total)) {
+    let behind = finder.reader.size().0.saturating_sub(finder.index.indexed_to());
+    if behind <= events_max
+        && let Err(error) = finder.catch_up(&home, &mut |now| progress.at(now.done, now.total))
+    {
         call.screen.warn(&format!("what is not indexed is looked at event by event: {}", crate::failure::chain(&error)));
     }
     progress.finish();

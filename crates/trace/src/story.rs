@@ -35,7 +35,7 @@ pub(crate) struct Ranks {
 const WITNESSES: &[&str] = &["hook", "recorder", "transcript", "mcp", "gateway", "otel", "api"];
 
 /// Returns how near a witness is to the call that it tells; 0 is a hook.
-pub(crate) fn rank(view: &Value) -> usize {
+pub fn rank(view: &Value) -> usize {
     let witness = text(view, "witness");
     // A view without a witness is of a trail that had only hooks.
     WITNESSES

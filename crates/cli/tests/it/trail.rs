@@ -315,6 +315,47 @@ fn doctor_and_status_tell_what_is_missing() {
     assert!(status.stdout.starts_with("ok  complete"), "{status}");
 }
 
+/// Protects `status` on a large trail: it counts by the index and reads no old segment, so it says the same when most of them are gone.
+#[test]
+fn status_reads_no_old_segment() {
+    let machine = Machine::new();
+    assert_eq!(machine.run("init --no-input --no-hooks").exit, 0);
+    machine.write(".local/state/sealtrail/audit.yaml", "audit: {ledger: {segment_events: 256}}\n");
+    let call = |n: u64, phase: &str| {
+        let at = format!("2026-03-01T10:{:02}:{:02}Z", n / 60 % 60, n % 60);
+        serde_json::json!({"audit_id": format!("e_{n}_{phase}"), "event_type": "tool.command", "timestamp": at, "session_id": format!("s_{}", n / 100),
+            "tool_use_id": format!("t_{n}"), "phase": phase, "outcome": if phase == "intent" { "pending" } else { "success" }})
+    };
+    let lines: Vec<String> = (0..2_300).flat_map(|n| [call(n, "intent"), call(n, "outcome")]).map(|event| event.to_string()).collect();
+    machine.write("work/calls.ndjson", &lines.join("\n"));
+    let ran = machine.run("import events calls.ndjson");
+    assert_eq!(ran.exit, 0, "{ran}");
+    let counted = |machine: &Machine| {
+        let ran = machine.run("status -o json");
+        let status: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
+        (
+            status["properties"]["complete"]["measured"].clone(),
+            status["sessions"].clone(),
+            status["late"].clone(),
+            status["unparsed"].clone(),
+        )
+    };
+    let whole = counted(&machine);
+    assert_eq!((whole.0.as_str(), whole.1.as_u64()), (Some("no counted loss; 2 300 calls, 0 with unknown outcome"), Some(23)));
+    // The first, the middle and the newest segments are read; the others lose what they hold.
+    let folder = machine.path(".local/state/sealtrail/ledger/seg");
+    let mut segments: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension != "json") && path.is_file());
+    segments.sort();
+    let half = segments.len() / 2;
+    assert!(half > 12, "{segments:?}");
+    for path in &segments[6..half - 6] {
+        std::fs::write(path, "gone").unwrap();
+    }
+    assert_eq!(machine.run("verify-integrity").exit, 3);
+    assert_eq!(counted(&machine), whole);
+}
+
 /// Protects a person's right to be forgotten beside everybody's proofs: the slot is gone, the record says so, the trail verifies.
 #[test]
 fn an_erased_slot_is_gone_and_the_trail_still_verifies() {
