@@ -51,8 +51,8 @@ def until(condition):
 
 
 def fill(path):
-    """Writes until not one more byte fits."""
-    with open(path, "wb", buffering=0) as handle:
+    """Writes on until not one more byte fits."""
+    with open(path, "ab", buffering=0) as handle:
         for size in (65536, 4096, 1):
             try:
                 while handle.write(b"\0" * size):
@@ -187,14 +187,14 @@ def scenario(binaries, mode, with_daemon):
             subprocess.run(["umount", "-l", folder], check=False)
 
 
-def enter_mount_namespace():
+def enter_mount_namespace(program=__file__):
     """Starts this program again where it may mount; returns only when it cannot."""
     spaces = ["--mount"] if os.getuid() == 0 else ["--user", "--map-root-user", "--mount"]
     with tempfile.TemporaryDirectory() as folder:
         probe = ["unshare", *spaces, "mount", "-t", "tmpfs", "tmpfs", folder]
         if run(probe).returncode != 0:
             return
-    os.execvp("unshare", ["unshare", *spaces, sys.executable, os.path.abspath(__file__), "--inside", *sys.argv[1:]])
+    os.execvp("unshare", ["unshare", *spaces, sys.executable, os.path.abspath(program), "--inside", *sys.argv[1:]])
 
 
 def main():
