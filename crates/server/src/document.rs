@@ -1,4 +1,8 @@
-//! The API document, made of the handlers and their types.
+//! The API document, made of the handlers and their types; of handlers that lie elsewhere or answer several paths, in the modules below.
+
+mod fleet;
+mod mcp;
+mod otlp;
 
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -32,6 +36,10 @@ pub(crate) struct Refused(Problem);
         crate::routes::events, crate::routes::search, crate::routes::event, crate::routes::chain, crate::routes::execution,
         crate::routes::session, crate::routes::checkpoint, crate::routes::health, crate::routes::document,
         crate::collector::events::post, crate::collector::hooks::claude_code,
+        self::otlp::logs, self::otlp::metrics, self::otlp::traces,
+        self::otlp::grpc_logs, self::otlp::grpc_metrics, self::otlp::grpc_traces,
+        self::fleet::state, self::fleet::batches, self::fleet::add_checkpoint,
+        self::mcp::send, self::mcp::listen, self::mcp::end,
         crate::collector::probes::healthz, crate::collector::probes::readyz, crate::collector::probes::metrics,
     ),
     components(
