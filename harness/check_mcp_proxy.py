@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -163,6 +164,50 @@ def check_deaths(trail):
     assert (lost["outcome"], lost["reason"]) == ("unknown", "server_exited"), lost
 
 
+def answered_then_killed(trail, name, calls=20):
+    """Plays calls one after the other and kills the proxy as soon as the last answer is there; returns milliseconds per call."""
+    words = [str(trail.sealtrail), "--home", str(trail.home), "mcp", "proxy", "--name", name, "--", sys.executable, str(SERVER)]
+    proxy = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(number, method, params):
+        proxy.stdin.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\n")
+        proxy.stdin.flush()
+        answer = json.loads(proxy.stdout.readline())
+        assert answer["id"] == number and "result" in answer, answer
+
+    ask(0, "initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "check", "version": "1"}})
+    begun = time.monotonic()
+    for number in range(1, calls + 1):
+        ask(number, "tools/call", {"name": "echo", "arguments": {"text": str(number)}})
+    spent = (time.monotonic() - begun) / calls * 1000
+    proxy.kill()
+    proxy.wait(20)
+    return spent
+
+
+def check_spool(trail):
+    """Calls that were answered survive the proxy, with no daemon and with one that hangs; whoever opens the trail next has them, late and once."""
+    alone = answered_then_killed(trail, "alone")
+    spool = list((trail.home / "spool").glob("*.spool"))
+    assert spool and b"echo" not in spool[0].read_bytes(), spool
+    daemon = subprocess.Popen([str(trail.sealtrail), "--home", str(trail.home), "daemon"], stderr=subprocess.DEVNULL)
+    try:
+        late = trail.wait("mcp_server=alone and phase=outcome", 20)
+        assert not list((trail.home / "spool").glob("*.spool"))
+        daemon.send_signal(signal.SIGSTOP)
+        answered_then_killed(trail, "hung", 3)
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+    hung = trail.wait("mcp_server=hung and phase=outcome", 3)
+    daemon.terminate()
+    assert daemon.wait(30) == 0
+    for name, outcome in (("alone", late), ("hung", hung)):
+        intents = {event["audit_id"] for event in trail.events(f"mcp_server={name} and phase=intent")}
+        assert len(outcome) == len(intents) and {event["parent_audit_id"] for event in outcome} == intents, (name, outcome)
+    assert all("late_ms" in event for event in late), late
+    print(f"spool: {alone:.1f} ms a call without a daemon, nothing lost")
+
+
 async def collect(trail, token):
     from mcp import ClientSession, StdioServerParameters
     from mcp.client.stdio import stdio_client
@@ -249,6 +294,7 @@ def check_with_sdk(sealtrail):
                     check(trail)
                 check_keys(trail, ["mcp", "collector"])
                 if not daemon:
+                    check_spool(trail)
                     check_keys(trail, ["serve"])
             finally:
                 if running:

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, Option<u8>)] = &[
     ("sealtrail-tlog", Some(0)),
     ("sealtrail-disk", Some(1)),
     ("sealtrail-query", Some(1)),
+    ("sealtrail-spool", Some(1)),
     ("sealtrail-ledger", Some(2)),
     ("sealtrail-index", Some(3)),
     ("sealtrail-capture", Some(4)),

@@ -13,7 +13,7 @@ const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "
 const ONLY_IN: &[(&str, &[&str], &str)] = &[
     (
         "std::fs",
-        &["crates/disk/", "crates/engine/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
+        &["crates/disk/", "crates/spool/", "crates/engine/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
         "files are opened by disk, and by the edges",
     ),
     (
@@ -23,7 +23,17 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ),
     (
         "Instant::now",
-        &["crates/engine/", "crates/gateway/", "crates/mcp/", "crates/server/", "crates/cli/", "crates/hook/", "crates/testkit/", "xtask/"],
+        &[
+            "crates/spool/",
+            "crates/engine/",
+            "crates/gateway/",
+            "crates/mcp/",
+            "crates/server/",
+            "crates/cli/",
+            "crates/hook/",
+            "crates/testkit/",
+            "xtask/",
+        ],
         "time is an argument",
     ),
     (

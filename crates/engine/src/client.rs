@@ -11,7 +11,7 @@ use crate::home::Home;
 use crate::socket;
 
 /// 10 seconds: a command waits longer than a hook, because a person waits for the command.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the daemon did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -131,11 +131,16 @@ pub(crate) fn record_frame(body: &[u8]) -> Frame {
 }
 
 pub(crate) fn ask(home: &Home, frame: &Frame, body: &[u8]) -> Result<Answer, ClientError> {
+    ask_within(home, frame, body, PATIENCE)
+}
+
+/// Sends a frame and waits for the answer; every step of the exchange has `patience`.
+pub(crate) fn ask_within(home: &Home, frame: &Frame, body: &[u8], patience: Duration) -> Result<Answer, ClientError> {
     let path = || home.socket().display().to_string();
     let Ok(mut stream) = socket::connect(home) else { return Err(ClientError::NoDaemon { path: path() }) };
     let mut exchange = || -> io::Result<Answer> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         stream.write_all(&[frame.header().as_slice(), body].concat())?;
         let mut head = [0u8; ANSWER_HEAD_BYTES];
         stream.read_exact(&mut head)?;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use crypto_box::SecretKey;
 use sealtrail_disk::{Disk, RealDisk};
-use sealtrail_event::{AuditId, Token, Witness};
+use sealtrail_event::{AuditId, Event, Token, Witness};
 use sealtrail_intake::{Answer, Kind};
 use sealtrail_ledger::Gap;
 use sealtrail_ledger::read::Reader;
 
 use crate::clock::{id_of, time_token, unix_ns};
 use crate::gaps;
+use crate::handover::{decode, name_sender};
 use crate::home::Home;
+use crate::ingest::{INGEST_EVENTS_MAX, Ingested};
 use crate::receive::Arrival;
 use crate::side;
 use crate::sink::Sink;
@@ -35,6 +37,8 @@ pub struct Drained {
     pub known: u64,
     /// Places in spool files that hold no delivery; sealed as a gap.
     pub torn: u64,
+    /// Events of other processes that the ledger does not take; sealed as a gap.
+    pub refused: u64,
     /// Losses that hooks had counted; sealed as gaps.
     pub lost: u64,
     /// Spool files that stay for the next round.
@@ -47,6 +51,7 @@ impl Drained {
         self.sealed += round.sealed;
         self.known += round.known;
         self.torn += round.torn;
+        self.refused += round.refused;
         self.lost += round.lost;
         self.left = round.left;
     }
@@ -78,35 +83,77 @@ impl Drain<'_> {
     fn one_file(&self, file: &SpoolFile, mut content: Content, sink: &mut dyn Sink, drained: &mut Drained) -> io::Result<bool> {
         let spooled = std::mem::take(&mut content.spooled);
         self.recall(&spooled, sink);
-        let mut spooled = spooled.into_iter().peekable();
-        while spooled.peek().is_some() {
-            let mut chunk = Vec::new();
-            let mut bytes = 0;
-            while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
-                let Some(next) = spooled.next() else { break };
-                bytes += next.body.len();
-                chunk.push(next);
-            }
-            let answers = sink.deliver(self.arrivals(&chunk, file.uid));
-            for answer in &answers {
-                match answer {
-                    Answer::Sealed(_) => drained.sealed += 1,
-                    Answer::Discarded | Answer::Block(_) => drained.known += 1,
-                    Answer::Retry | Answer::Status(_) => return Ok(false),
-                }
+        let mut refused = 0;
+        for chunk in chunks(&spooled) {
+            let whole = match chunk.first().map(|first| first.frame.kind) {
+                Some(Kind::Events) => self.seal_events(chunk, file.uid, sink, drained, &mut refused),
+                _ => self.seal_deliveries(chunk, file.uid, sink, drained),
+            };
+            if !whole {
+                return Ok(false);
             }
         }
         let torn = content.torn + u64::from(content.oversized);
         let Some(held) = file.hold(&content)? else { return Ok(false) };
-        if torn > 0 {
-            let cause = if content.oversized { "not_a_spool" } else { "torn" };
-            if sink.gap(gap_of(cause, vec![("unknown", torn)], unix_ns(), unix_ns())).is_err() {
+        let torn_by = if content.oversized { "not_a_spool" } else { "torn" };
+        for (cause, lost) in [(torn_by, torn), ("mcp_refused", refused)] {
+            if lost > 0 && sink.gap(gap_of(cause, vec![("unknown", lost)], unix_ns(), unix_ns())).is_err() {
                 return Ok(false);
             }
-            drained.torn += torn;
         }
+        drained.torn += torn;
+        drained.refused += refused;
         held.remove()?;
         Ok(true)
+    }
+
+    /// Seals what hooks left, in order; tells whether all of it is done with.
+    fn seal_deliveries(&self, chunk: &[Spooled], uid: u32, sink: &mut dyn Sink, drained: &mut Drained) -> bool {
+        for answer in sink.deliver(self.arrivals(chunk, uid)) {
+            match answer {
+                Answer::Sealed(_) => drained.sealed += 1,
+                Answer::Discarded | Answer::Block(_) => drained.known += 1,
+                Answer::Retry | Answer::Status(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Seals what other processes made and left, each event once by its id; tells whether all of it is done with.
+    fn seal_events(&self, chunk: &[Spooled], uid: u32, sink: &mut dyn Sink, drained: &mut Drained, refused: &mut u64) -> bool {
+        let mut events = Vec::new();
+        for spooled in chunk {
+            match self.events(spooled, uid, sink) {
+                Some(made) => events.extend(made),
+                None => *refused += 1,
+            }
+        }
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().min(INGEST_EVENTS_MAX));
+            for fate in sink.ingest(std::mem::replace(&mut events, rest)) {
+                match fate {
+                    Ingested::Sealed(_) => drained.sealed += 1,
+                    Ingested::Known { .. } => drained.known += 1,
+                    Ingested::Rejected => *refused += 1,
+                    Ingested::Later => return false,
+                }
+            }
+        }
+        true
+    }
+
+    /// Reads the events of a frame, says how late they are, and who left them there.
+    fn events(&self, spooled: &Spooled, uid: u32, sink: &mut dyn Sink) -> Option<Vec<Event>> {
+        let mut events = decode(&spooled.body).ok()?;
+        for event in &mut events {
+            event.envelope.late_ms = Some(late_ms(spooled));
+        }
+        if uid != rustix::process::getuid().as_raw() && uid != 0 {
+            let mut user = None;
+            sink.look(&mut |receiver| user = receiver.people.user(uid));
+            name_sender(&mut events, uid, user);
+        }
+        Some(events)
     }
 
     /// Looks further back in the ledger for deliveries that are older than everything that is remembered.
@@ -136,7 +183,6 @@ impl Drain<'_> {
     }
 
     fn arrivals<'s>(&self, chunk: &'s [Spooled], uid: u32) -> Vec<Arrival<'s>> {
-        let now = unix_ns();
         // As they are now: the snapshots say when they were read.
         let settings = |spooled: &Spooled| self.watch.look(&spooled.body, uid, |_| None);
         let own = rustix::process::getuid().as_raw();
@@ -150,7 +196,7 @@ impl Drain<'_> {
                 client_pid: Some(spooled.frame.client_pid).filter(|pid| *pid != 0),
                 side: if self.side_files { side::read(sealtrail_capture::needs(&spooled.body), uid) } else { Vec::new() },
                 settings: if self.side_files && spooled.frame.kind == Kind::Hook { settings(spooled) } else { None },
-                late_ms: Some(now.saturating_sub(spooled.frame.received_unix_ns) / 1_000_000),
+                late_ms: Some(late_ms(spooled)),
                 remote: None,
             })
             .collect()
@@ -179,6 +225,28 @@ impl Drain<'_> {
     }
 }
 
+/// Cuts deliveries into pieces of one kind that go to the ledger at a time, in order.
+fn chunks(spooled: &[Spooled]) -> Vec<&[Spooled]> {
+    let (mut chunks, mut from, mut bytes) = (Vec::new(), 0, 0);
+    let is_events = |at: usize| spooled[at].frame.kind == Kind::Events;
+    for at in 0..spooled.len() {
+        if at > from && (at - from == CHUNK || bytes >= CHUNK_BYTES || is_events(at) != is_events(from)) {
+            chunks.push(&spooled[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += spooled[at].body.len();
+    }
+    if from < spooled.len() {
+        chunks.push(&spooled[from..]);
+    }
+    chunks
+}
+
+/// Returns how long a delivery waited.
+fn late_ms(spooled: &Spooled) -> u64 {
+    unix_ns().saturating_sub(spooled.frame.received_unix_ns) / 1_000_000
+}
+
 /// Returns the id in an envelope line: the first member after the number.
 pub(crate) fn id_in(envelope: &[u8]) -> Option<AuditId> {
     let text = std::str::from_utf8(envelope).ok()?;
@@ -190,7 +258,11 @@ pub(crate) fn id_in(envelope: &[u8]) -> Option<AuditId> {
 pub(crate) fn gap_of(cause: &str, by: Vec<(&str, u64)>, since_unix_ns: u64, until_unix_ns: u64) -> Gap {
     let word = |text: &str| Token::parse(text).unwrap_or_else(|_| Token::parse("unknown").expect("a plain word"));
     Gap {
-        witness: if cause.starts_with("gateway") { Witness::Gateway } else { Witness::Hook },
+        witness: match cause.split('_').next() {
+            Some("gateway") => Witness::Gateway,
+            Some("mcp") => Witness::Mcp,
+            _ => Witness::Hook,
+        },
         lost: (!by.is_empty()).then(|| by.iter().map(|(_, count)| count).sum()),
         by: by.into_iter().map(|(class, count)| (word(class), count)).collect(),
         since: time_token(since_unix_ns),

@@ -1,6 +1,7 @@
 //! Events that another process of this machine made: handed over on the socket, sealed each for itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sealtrail_config::Loaded;
 use sealtrail_event::{Envelope, Event, Slot, SlotName, Witness};
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::client::{ClientError, ask, record_frame};
+use crate::client::{ClientError, PATIENCE, ask_within, record_frame};
 use crate::home::Home;
 use crate::ingest::Ingested;
 use crate::shared::Shared;
@@ -55,11 +56,16 @@ pub fn seal_events(home: &Home, loaded: &Loaded, events: &[Event]) -> Result<Vec
 
 /// Has the daemon seal events, each for itself and once by its id; returns the fate of each, in order.
 pub fn hand_over(home: &Home, events: &[Event]) -> Result<Vec<Ingested>, ClientError> {
+    hand_over_within(home, events, PATIENCE)
+}
+
+/// As [`hand_over`]; every step of an exchange has `patience`.
+pub(crate) fn hand_over_within(home: &Home, events: &[Event], patience: Duration) -> Result<Vec<Ingested>, ClientError> {
     let mut done = Vec::with_capacity(events.len());
     while done.len() < events.len() {
         let (body, count) = encode(&events[done.len()..]);
         let frame = Frame { kind: Kind::Events, ..record_frame(&body) };
-        let fates = match ask(home, &frame, &body)? {
+        let fates = match ask_within(home, &frame, &body, patience)? {
             Answer::Status(json) => fates_of(&json).filter(|fates| fates.len() == count),
             Answer::Block(reason) => return Err(ClientError::Refused { reason }),
             Answer::Discarded => {
@@ -79,17 +85,22 @@ pub(crate) fn take(shared: &Shared, body: &[u8], uid: u32) -> Answer {
         Err(why) => return Answer::Block(why),
     };
     if uid != shared.own_uid && uid != 0 {
-        let user = shared.receiver().people.user(uid).unwrap_or_else(|| format!("uid:{uid}"));
-        for event in &mut events {
-            event.put(SlotName::Identity, Map::from_iter([("uid".to_owned(), uid.into()), ("user_id".to_owned(), user.as_str().into())]));
-        }
+        name_sender(&mut events, uid, shared.receiver().people.user(uid));
     }
     let fates: Vec<Value> = shared.ingest_and_wait(events).iter().map(fate_of).collect();
     Answer::Status(Value::Array(fates).to_string())
 }
 
+/// Says who handed events over, as the kernel knows it, whatever they say themselves.
+pub(crate) fn name_sender(events: &mut [Event], uid: u32, user: Option<String>) {
+    let user = user.unwrap_or_else(|| format!("uid:{uid}"));
+    for event in events {
+        event.put(SlotName::Identity, Map::from_iter([("uid".to_owned(), uid.into()), ("user_id".to_owned(), user.as_str().into())]));
+    }
+}
+
 /// Writes as many events as one frame takes; returns how many.
-fn encode(events: &[Event]) -> (Vec<u8>, usize) {
+pub(crate) fn encode(events: &[Event]) -> (Vec<u8>, usize) {
     let mut body = b"[".to_vec();
     let mut count = 0;
     for event in events.iter().take(HANDOVER_EVENTS_MAX) {

@@ -121,6 +121,11 @@ impl Home {
         self.ledger().join("log.json").exists()
     }
 
+    /// Tells whether events can be left for its trail; other users than its owner may not see the ledger, and may do that.
+    pub fn takes_deliveries(&self) -> bool {
+        self.run().join("spool.pub").exists()
+    }
+
     /// Makes the folders, the spool's key, the gap table, `hook.conf` and the ledger. What a crash left half made is completed.
     pub fn create(path: impl Into<PathBuf>, how: &CreateHome) -> Result<(Self, KeyBackup), HomeError> {
         let home = Self::new(path);

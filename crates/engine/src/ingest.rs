@@ -34,6 +34,11 @@ pub enum Ingested {
 impl Shared {
     /// Seals events, each for itself; `done` learns the fate of each, in order, on the thread that seals: it must not wait for anything.
     pub(crate) fn ingest(&self, events: Vec<Event>, done: impl FnOnce(Vec<Ingested>) + Send + 'static) {
+        self.take(events, self.is_stopped(), done);
+    }
+
+    /// As [`Shared::ingest`]; `stops` lets in nothing new.
+    fn take(&self, events: Vec<Event>, stops: bool, done: impl FnOnce(Vec<Ingested>) + Send + 'static) {
         if events.len() > INGEST_EVENTS_MAX {
             return done(vec![Ingested::Later; events.len()]);
         }
@@ -43,7 +48,7 @@ impl Shared {
         let mut receiver = self.receiver();
         receiver.remember(old);
         // Under the lock of the state, as every delivery: then a queue that had room still has it.
-        let closed = self.is_stopped() || self.full.load(Ordering::SeqCst) || !self.queue.has_room();
+        let closed = stops || self.full.load(Ordering::SeqCst) || !self.queue.has_room();
         for event in events {
             answers.push(match receiver.recent.get(&event.envelope.audit_id) {
                 Some(Known::Sealed(seq)) => Some(Ingested::Known { seq }),
@@ -80,10 +85,19 @@ impl Shared {
 
     /// As [`Shared::ingest`], and waits for it.
     pub(crate) fn ingest_and_wait(&self, events: Vec<Event>) -> Vec<Ingested> {
+        self.take_and_wait(events, self.is_stopped())
+    }
+
+    /// As [`Shared::ingest_and_wait`], also while the daemon stops: for its own last round.
+    pub(crate) fn ingest_even_late(&self, events: Vec<Event>) -> Vec<Ingested> {
+        self.take_and_wait(events, false)
+    }
+
+    fn take_and_wait(&self, events: Vec<Event>, stops: bool) -> Vec<Ingested> {
         let count = events.len();
         let (told, answer) = sync_channel(1);
         // Who waited too long finds the event known when it comes again.
-        self.ingest(events, move |answers| drop(told.try_send(answers)));
+        self.take(events, stops, move |answers| drop(told.try_send(answers)));
         answer.recv_timeout(crate::shared::SEAL_PATIENCE).unwrap_or_else(|_| vec![Ingested::Later; count])
     }
 }

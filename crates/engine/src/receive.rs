@@ -93,11 +93,8 @@ impl Receiver {
                 Ok(event) => vec![event],
                 Err(error) => return Received::Refused(error),
             },
-            // Out of a spool only; on a socket, each event has a fate of its own.
-            Kind::Events => match crate::handover::decode(arrival.body) {
-                Ok(events) => events,
-                Err(_) => return Received::Refused(EventError::NotAnObject { found: "no list of events" }),
-            },
+            // No delivery: each of them has an id and a fate of its own, on the socket and in the spool.
+            Kind::Events => return Received::Refused(EventError::NotAnObject { found: "a list of events" }),
             Kind::Hook | Kind::Status => self.hook(&id, arrival),
         };
         self.recent.put(id.clone(), Known::InFlight);

@@ -12,9 +12,11 @@ use sealtrail_ledger::{AppendError, Gap};
 
 use crate::client::DaemonStatus;
 use crate::home::Home;
+use crate::ingest::Ingested;
 use crate::lookup::Lookup;
 use crate::queue::{Queue, Reply, What, Work};
 use crate::receive::{Arrival, Received, Receiver};
+use crate::sealer::Fate;
 use crate::side::Watch;
 use crate::sink::{NotSealed, Sink};
 use crate::transcripts::Transcripts;
@@ -108,8 +110,21 @@ impl Shared {
         self.accept_even_late(arrival)
     }
 
+    /// As [`Shared::accept`]; `done` learns the number of the first event, if it is sealed, on the thread that seals.
+    pub(crate) fn accept_then(&self, arrival: Arrival<'_>, done: impl FnOnce(Option<u64>) + Send + 'static) -> Result<(), Answer> {
+        if self.is_stopped() {
+            return Err(Answer::Retry);
+        }
+        let told = |fates: Vec<Fate>| done(fates.first().and_then(|fate| fate.seq()));
+        self.capture(arrival, |what| self.queue.push(Work { what, reply: Reply::Each(Box::new(told)) }))
+    }
+
     /// As [`Shared::accept`], also while the daemon stops: for its own last round.
     fn accept_even_late(&self, arrival: Arrival<'_>) -> Result<Replies<Answer>, Answer> {
+        self.capture(arrival, |what| self.push(what))
+    }
+
+    fn capture<T>(&self, arrival: Arrival<'_>, push: impl FnOnce(What) -> T) -> Result<T, Answer> {
         // Capture and queue under one lock: the order of the state is the order of the ledger.
         let mut receiver = self.receiver();
         if self.full.load(Ordering::SeqCst) || !self.queue.has_room() {
@@ -119,7 +134,7 @@ impl Shared {
             Received::Known(seq) => Err(Answer::Sealed(seq)),
             Received::InFlight => Err(Answer::Retry),
             Received::Refused(error) => Err(Answer::Block(error.to_string())),
-            Received::Fresh(id, events) => Ok(self.push(What::Delivery(id, events))),
+            Received::Fresh(id, events) => Ok(push(What::Delivery(id, events))),
         }
     }
 
@@ -238,6 +253,10 @@ impl Sink for Queued<'_> {
     fn deliver(&mut self, arrivals: Vec<Arrival<'_>>) -> Vec<Answer> {
         let accepted: Vec<_> = arrivals.into_iter().map(|arrival| self.0.accept_even_late(arrival)).collect();
         accepted.into_iter().map(|accepted| accepted.map_or_else(|answer| answer, |reply| self.0.wait(&reply))).collect()
+    }
+
+    fn ingest(&mut self, events: Vec<Event>) -> Vec<Ingested> {
+        self.0.ingest_even_late(events)
     }
 
     fn look(&mut self, work: &mut dyn FnMut(&mut Receiver)) {

@@ -4,6 +4,7 @@ use sealtrail_event::Event;
 use sealtrail_intake::Answer;
 use sealtrail_ledger::Gap;
 
+use crate::ingest::Ingested;
 use crate::receive::{Arrival, Receiver};
 
 /// It was not sealed; it may be tried again.
@@ -14,6 +15,9 @@ pub(crate) struct NotSealed;
 pub(crate) trait Sink {
     /// Seals deliveries in order and returns what became of each.
     fn deliver(&mut self, arrivals: Vec<Arrival<'_>>) -> Vec<Answer>;
+
+    /// Seals events that another process made, each for itself and once by its id; returns the fate of each, in order.
+    fn ingest(&mut self, events: Vec<Event>) -> Vec<Ingested>;
 
     /// Works on the state: for questions, not for changes.
     fn look(&mut self, work: &mut dyn FnMut(&mut Receiver));

@@ -196,8 +196,12 @@ impl Trail {
                 fresh.push(event);
             }
         }
+        let ids: Vec<_> = fresh.iter().map(|event| event.envelope.audit_id.clone()).collect();
         let (reply, _nobody_waits) = sync_channel(1);
         let fates = self.seal_all(&[Work { what: What::Many(fresh), reply: Reply::Answer(reply) }])?;
+        let sealed = ids.into_iter().zip(&fates).filter_map(|(id, fate)| Some((id, fate.seq()?)));
+        // A daemon goes on with this state: what comes again over its socket must be known.
+        self.receiver.remember(sealed.collect());
         let mut fates = fates.into_iter();
         Ok(answers.into_iter().map(|answer| answer.or_else(|| fates.next().map(Ingested::from)).unwrap_or(Ingested::Later)).collect())
     }
@@ -305,6 +309,12 @@ impl Sink for Trail {
             answers[place] = fate.answer();
         }
         answers
+    }
+
+    fn ingest(&mut self, events: Vec<Event>) -> Vec<Ingested> {
+        let count = events.len();
+        // Whatever stopped it shows in what comes next; the events stay where they are.
+        Trail::ingest(self, events).unwrap_or_else(|_| vec![Ingested::Later; count])
     }
 
     fn look(&mut self, work: &mut dyn FnMut(&mut Receiver)) {

@@ -11,7 +11,6 @@
 mod deliver;
 mod gaps;
 mod home;
-mod spool;
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -56,7 +55,7 @@ fn main() -> ExitCode {
 
 /// Puts the delivery into the spool; when that fails too, counts the loss and does what the operator chose.
 fn without_recorder(home: &Path, conf: &HookConf, event: &str, frame: &Frame, body: &[u8]) -> ExitCode {
-    let Err(lost) = spool::append(home, frame, body) else { return ExitCode::SUCCESS };
+    let Err(lost) = sealtrail_spool::append(home, frame, body) else { return ExitCode::SUCCESS };
     let class = Class::of(event);
     gaps::count(home, class, lost.cause, frame.received_unix_ns);
     if event == "PreToolUse" && conf.fail_mode(class) == FailMode::Block {

@@ -54,23 +54,23 @@ impl Desk {
         self.gate(scope, seen)
     }
 
-    /// Looks at a message to the client, which has gone on already.
+    /// Looks at a message to the client. Its end goes on after this: then the outcome of a call is kept before anybody can have read its answer.
     pub fn to_client(&self, scope: u64, bytes: &[u8]) {
         let seen = self.with(|watch, now| watch.see(Way::ToClient, scope, bytes, now));
-        self.recorder.tell(seen.events, seen.known);
+        self.keep(seen);
     }
 
-    /// Looks at a message that was too long to be held and has gone on.
+    /// Looks at a message that was too long to be held and has gone on, but for its end.
     pub fn large_passed(&self, way: Way, scope: u64, passed: &Passed) {
         let whole = Whole { head: &passed.head, tail: &passed.tail, size_bytes: passed.size_bytes, sha256: passed.sha256 };
         let seen = self.with(|watch, now| watch.large_ends(way, scope, &whole, now));
-        self.recorder.tell(seen.events, seen.known);
+        self.keep(seen);
     }
 
     /// An exchange ended without an answer.
     pub fn broke_off(&self, scope: u64, status: Option<u16>, why: &'static str) {
         let events = self.with(|watch, now| watch.broke_off(scope, status, why, now));
-        self.recorder.tell(events, None);
+        self.keep(Seen { hold: !events.is_empty(), events, ..Seen::default() });
     }
 
     /// The connection ended.
@@ -85,13 +85,22 @@ impl Desk {
         self.lock().link().clone()
     }
 
+    /// Has events recorded. What happened already goes on whatever becomes of its record.
+    fn keep(&self, seen: Seen) {
+        if seen.hold {
+            self.recorder.keep(seen.events, seen.known, self.terms.patience);
+        } else {
+            self.recorder.tell(seen.events, seen.known);
+        }
+    }
+
     fn gate(&self, scope: u64, seen: Seen) -> Held {
         let Seen { events, hold, asked, known } = seen;
         if !hold {
             self.recorder.tell(events, known);
             return Held::Pass;
         }
-        if self.recorder.seal(events, known, self.terms.patience) || !self.terms.block {
+        if self.recorder.keep(events, known, self.terms.patience) || !self.terms.block {
             return Held::Pass;
         }
         let events: Vec<Event> = self.with(|watch, now| watch.held_back(scope, &asked, now));

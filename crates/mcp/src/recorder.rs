@@ -1,4 +1,4 @@
-//! One thread that seals, and a bounded queue before it: messages pass meanwhile.
+//! One thread that has events kept, and a bounded queue before it: messages pass meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,13 +6,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sealtrail_capture::mcp::Known;
-use sealtrail_engine::Ingested;
+use sealtrail_engine::Kept;
 use sealtrail_event::Event;
 
 use crate::keeper::Keeper;
-use crate::sink::{NotSealed, Sink};
+use crate::sink::NotSealed;
+use crate::store::Store;
 
-/// 4,096 events or 64 MiB wait at most; beyond it, and when nothing can be sealed, events are counted as lost.
+/// 4,096 events or 64 MiB wait at most; beyond it, and when nothing can be kept, events are counted as lost.
 const EVENTS_MAX: usize = 4_096;
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -62,23 +63,23 @@ struct Job {
 }
 
 impl Recorder {
-    /// Starts the thread; `keeper` keeps what a server described, once the event that tells of it is sealed.
-    pub fn start(sink: Box<dyn Sink>, keeper: Option<Keeper>) -> std::io::Result<Self> {
+    /// Starts the thread; `keeper` keeps what a server described, once the event that tells of it is durable.
+    pub fn start(store: Box<dyn Store>, keeper: Option<Keeper>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let own = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("record".into()).spawn(move || run(&own, &*sink, keeper.as_ref()))?;
+        let thread = std::thread::Builder::new().name("record".into()).spawn(move || run(&own, &*store, keeper.as_ref()))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Has events sealed some time; those for which there is no room are counted as lost.
+    /// Has events kept some time; those for which there is no room are counted as lost.
     pub fn tell(&self, events: Vec<Event>, known: Option<Known>) {
         if !events.is_empty() {
             self.put(events, known);
         }
     }
 
-    /// Has events sealed and waits for it, at most `patience`; tells whether they are sealed. Those that are not are tried again later.
-    pub fn seal(&self, events: Vec<Event>, known: Option<Known>, patience: Duration) -> bool {
+    /// Has events kept and waits for it, at most `patience`; tells whether they are durable. Those that are not are tried again later.
+    pub fn keep(&self, events: Vec<Event>, known: Option<Known>, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let Some(number) = self.put(events, known) else { return false };
         let mut state = self.shared.lock();
@@ -96,7 +97,7 @@ impl Recorder {
         }
     }
 
-    /// Waits until everything is sealed, at most `patience`; returns how many events are not.
+    /// Waits until everything is durable, at most `patience`; returns how many events are not.
     pub fn settle(&self, patience: Duration) -> u64 {
         let deadline = Instant::now() + patience;
         let mut state = self.shared.lock();
@@ -152,12 +153,12 @@ impl Drop for Recorder {
 
 impl State {
     /// Notes which jobs are done with; an event without a fate was not taken, and is lost.
-    fn settle(&mut self, chunk: &[Job], mut fates: &[Ingested]) {
+    fn settle(&mut self, chunk: &[Job], mut fates: &[Kept]) {
         for job in chunk {
             self.done += 1;
             let (own, rest) = fates.split_at(job.events.len().min(fates.len()));
             fates = rest;
-            let taken = own.iter().filter(|fate| **fate != Ingested::Rejected).count();
+            let taken = own.iter().filter(|fate| **fate != Kept::Rejected).count();
             if taken < job.events.len() {
                 self.lost += (job.events.len() - taken) as u64;
                 self.refused.push_back(self.done);
@@ -179,7 +180,7 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, sink: &dyn Sink, keeper: Option<&Keeper>) {
+fn run(shared: &Shared, store: &dyn Store, keeper: Option<&Keeper>) {
     let mut state = shared.lock();
     loop {
         if state.jobs.is_empty() {
@@ -192,9 +193,8 @@ fn run(shared: &Shared, sink: &dyn Sink, keeper: Option<&Keeper>) {
         let chunk = next(&mut state.jobs);
         drop(state);
         let all: Vec<Event> = chunk.iter().flat_map(|job| job.events.iter().cloned()).collect();
-        let sealed = sink.seal(&all);
-        let again = matches!(&sealed, Err(NotSealed::Later(_))) || matches!(&sealed, Ok(fates) if fates.contains(&Ingested::Later));
-        if again {
+        let kept = store.keep(&all);
+        if matches!(&kept, Err(NotSealed::Later(_))) {
             state = shared.lock();
             for job in chunk.into_iter().rev() {
                 state.jobs.push_front(job);
@@ -207,8 +207,8 @@ fn run(shared: &Shared, sink: &dyn Sink, keeper: Option<&Keeper>) {
             state = shared.wait(state, RETRY);
             continue;
         }
-        let fates = sealed.unwrap_or_default();
-        let whole = fates.len() == all.len() && !fates.contains(&Ingested::Rejected);
+        let fates = kept.unwrap_or_default();
+        let whole = fates.len() == all.len() && !fates.contains(&Kept::Rejected);
         let known = chunk.iter().rev().find_map(|job| job.known.as_ref()).filter(|_| whole);
         if let (Some(keeper), Some(known)) = (keeper, known) {
             // Before anybody learns that all is done and ends the process. What cannot be kept is compared with what was kept before: the same change is

@@ -1,4 +1,4 @@
-//! Where events are sealed: by the daemon, or by whoever can open the trail for the moment.
+//! Where events are sealed for a receipt: by the daemon, or by whoever can open the trail for the moment.
 
 use std::path::PathBuf;
 
@@ -54,7 +54,8 @@ impl Sink for Handle {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// Returns an error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

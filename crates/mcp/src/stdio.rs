@@ -1,7 +1,8 @@
 //! The proxy for a server on standard input and output: the client starts us, we start the server, and lines pass both ways.
 //!
-//! A line to the server is held until it is whole and, if it is a call, until its intent is sealed. Bytes to the client go on as they come; they are
-//! looked at on a copy. When this process is killed, the server's standard input ends; intents that are sealed stay, without an outcome.
+//! A line to the server is held until it is whole and, if it is a call, until its intent is durable. Bytes to the client go on as they come, looked at on
+//! a copy; only those that end the answer of a call wait until its outcome is durable. When this process is killed, the server's standard input ends;
+//! calls that were answered have their outcome, intents of the others stay without one.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -211,7 +212,7 @@ fn up(mut input: impl Read, mut to_server: ChildStdin, desk: &Desk, out: &Mutex<
     // Here the server's standard input ends.
 }
 
-/// Passes bytes from the server to the client, and looks at a copy.
+/// Passes bytes from the server to the client, after a look at them.
 fn down(mut from_server: ChildStdout, desk: &Desk, out: &Mutex<Out>) {
     let mut lines = Lines::new(LINE_BYTES_MAX);
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -224,9 +225,8 @@ fn down(mut from_server: ChildStdout, desk: &Desk, out: &Mutex<Out>) {
         match from_server.read(&mut chunk) {
             Ok(0) => break,
             Ok(got) => {
-                let passed = out.lock().unwrap_or_else(PoisonError::into_inner).pass(&chunk[..got]);
                 lines.push(&chunk[..got], &mut look);
-                if passed.is_err() {
+                if out.lock().unwrap_or_else(PoisonError::into_inner).pass(&chunk[..got]).is_err() {
                     // The client is gone: a server that goes on writing sees a closed pipe, as it would without us.
                     break;
                 }

@@ -118,6 +118,7 @@ impl Watch {
 
     /// Tells an outcome, and the refusal that it shows.
     pub(super) fn end(&self, draft: Draft, refused: Option<&'static str>, open: &Open, now: &mut Now<'_>, seen: &mut Seen) {
+        seen.hold |= open.kind.is_call();
         let id = seen.tell(draft);
         if let Some(reason) = refused {
             let mut told = self.refused(open, reason, now);

@@ -84,6 +84,7 @@ impl Watch {
             return seen;
         }
         let open = glimpse.id.as_ref().filter(|_| glimpse.method.is_none()).and_then(|id| self.close(way, scope, id));
+        seen.hold = open.as_ref().is_some_and(|open| open.kind.is_call());
         let told = open.as_ref().and_then(|open| self.outcome(open, now));
         let mut draft = told.unwrap_or_else(|| self.oversized(way, now));
         draft.envelope.outcome = Some(if glimpse.is_error { Outcome::Failure } else { Outcome::Success });

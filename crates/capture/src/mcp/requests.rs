@@ -33,6 +33,11 @@ const COUNTED: &[&str] = &[
 ];
 
 impl Kind {
+    /// Tells whether it asks the server to do something or to give something away: then it is told of before it goes on, and its end before the answer.
+    pub(super) fn is_call(self) -> bool {
+        matches!(self, Self::Call | Self::Access)
+    }
+
     pub(super) fn of(method: &str, way: Way) -> Self {
         match (method, way) {
             ("tools/call", Way::ToServer) => Self::Call,
@@ -71,7 +76,7 @@ impl Watch {
             Open { way, scope, id: hash_of(id), kind, method, target, tool, call, first_page, asked: None, since_ns: now.unix_ns };
         if let Some(mut draft) = self.asked(&open, params, now) {
             disclose(&mut draft, &rules);
-            seen.hold |= matches!(kind, Kind::Call | Kind::Access);
+            seen.hold |= kind.is_call();
             open.asked = Some(seen.tell(draft));
         }
         self.opened(open, now, seen);

@@ -25,7 +25,7 @@ const COUNTED_MAX: usize = 256;
 pub struct Seen {
     /// Events, in order.
     pub events: Vec<Event>,
-    /// Whether they are to be sealed before the message goes on.
+    /// Whether they are to be kept durably before the message goes on: they tell that a call begins, or how it ended.
     pub hold: bool,
     /// Ids of the requests in it, to answer them when it does not go on.
     pub asked: Vec<Value>,

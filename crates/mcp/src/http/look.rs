@@ -1,4 +1,4 @@
-//! An answer goes back to the client piece by piece; a copy is looked at.
+//! An answer goes back to the client piece by piece, each after a look at it: the outcome of a call is kept before its answer ends.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,30 +27,37 @@ pub(super) fn pass(response: reqwest::Response, desk: Arc<Desk>, scope: u64) -> 
     let status = response.status().as_u16();
     tokio::spawn(async move {
         let mut stream = response.bytes_stream();
+        // A document ends with its last piece, and which one that is shows only behind it: so one is held back.
+        let mut held = None;
         while let Some(chunk) = stream.next().await {
-            let copy = chunk.as_ref().ok().cloned();
-            let failed = chunk.is_err();
+            let next = match chunk {
+                Ok(bytes) => {
+                    let (its, copy) = (Arc::clone(&desk), bytes.clone());
+                    looker = blocking(move || {
+                        looker.push(&copy, &its, scope);
+                        looker
+                    })
+                    .await;
+                    if looker.is_document() { held.replace(Ok(bytes)) } else { Some(Ok(bytes)) }
+                }
+                failed => held.replace(failed),
+            };
+            let Some(next) = next else { continue };
             // The client is gone: the server sees its connection closed, as it would without us.
-            let gone = sender.send(chunk).await.is_err();
-            if let Some(copy) = copy {
-                let its = Arc::clone(&desk);
-                looker = blocking(move || {
-                    looker.push(&copy, &its, scope);
-                    looker
-                })
-                .await;
-            }
-            if gone || failed {
+            if sender.send(next).await.is_err() {
                 break;
             }
         }
-        drop(sender);
         blocking(move || {
             looker.finish(&desk, scope);
             let bad = (status >= 400).then_some(status);
             desk.broke_off(scope, bad, if bad.is_some() { "http_error" } else { "stream_ended" });
         })
         .await;
+        if let Some(last) = held {
+            // A client that is gone misses nothing.
+            let _ = sender.send(last).await;
+        }
     });
     *answer.body_mut() = Body::from_stream(Pieces(receiver));
     answer
@@ -85,6 +92,10 @@ impl Looker {
         } else {
             Self::Nothing
         }
+    }
+
+    fn is_document(&self) -> bool {
+        matches!(self, Self::Json(_))
     }
 
     fn push(&mut self, bytes: &[u8], desk: &Desk, scope: u64) {

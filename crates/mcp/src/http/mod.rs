@@ -1,7 +1,7 @@
 //! The proxy for a server behind streamable HTTP: the client talks to us, we talk to the server, and bodies pass both ways.
 //!
-//! A body to the server is held until it is whole and, if it is a call, until its intent is sealed. What comes back goes on piece by piece and is
-//! looked at on a copy. Headers pass, but for those of one connection; answers are asked for unpacked, so that they can be read.
+//! A body to the server is held until it is whole and, if it is a call, until its intent is durable. What comes back goes on piece by piece after a look
+//! at it; the piece that ends the answer of a call waits until its outcome is durable. Headers pass, but for those of one connection; answers are asked for unpacked, so that they can be read.
 
 mod forward;
 pub mod listen;

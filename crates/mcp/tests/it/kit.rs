@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use sealtrail_capture::mcp::{Known, Link, Transport, Watch};
 use sealtrail_capture::redact::Redactor;
-use sealtrail_engine::Ingested;
+use sealtrail_engine::Kept;
 use sealtrail_event::Event;
-use sealtrail_mcp::{Desk, NotSealed, Recorder, Sink, Terms};
+use sealtrail_mcp::{Desk, NotSealed, Recorder, Store, Terms};
 use serde_json::Value;
 
 /// 20 s: every condition of these tests holds within milliseconds on a machine that is not overloaded.
@@ -27,8 +27,8 @@ pub(crate) struct Memory {
 #[derive(Clone, Default)]
 pub(crate) struct Trail(pub(crate) Arc<Memory>);
 
-impl Sink for Trail {
-    fn seal(&self, events: &[Event]) -> Result<Vec<Ingested>, NotSealed> {
+impl Store for Trail {
+    fn keep(&self, events: &[Event]) -> Result<Vec<Kept>, NotSealed> {
         if self.0.failing.load(Ordering::SeqCst) {
             return Err(NotSealed::Later("it was told to fail".into()));
         }
@@ -36,10 +36,9 @@ impl Sink for Trail {
             return Err(NotSealed::Never("it was told to refuse".into()));
         }
         let mut views = self.0.views.lock().unwrap();
-        let first = views.len() as u64;
         views.extend(events.iter().map(Event::to_json));
         self.0.changed.notify_all();
-        Ok((first..first + events.len() as u64).map(|seq| Ingested::Known { seq }).collect())
+        Ok(vec![Kept::Sealed; events.len()])
     }
 }
 

@@ -21,12 +21,12 @@ fn an_outage_is_waited_out_in_order() {
     let recorder = Recorder::start(Box::new(trail.clone()), None).unwrap();
     trail.0.failing.store(true, Ordering::SeqCst);
     recorder.tell(vec![event(1, 10)], None);
-    assert!(!recorder.seal(vec![event(2, 10)], None, Duration::from_millis(50)));
+    assert!(!recorder.keep(vec![event(2, 10)], None, Duration::from_millis(50)));
     let begun = Instant::now();
-    assert!(!recorder.seal(vec![event(3, 10)], None, Duration::from_millis(60)), "an outage that lasts is not waited for again and again");
+    assert!(!recorder.keep(vec![event(3, 10)], None, Duration::from_millis(60)), "an outage that lasts is not waited for again and again");
     assert!(begun.elapsed() < PATIENCE);
     trail.0.failing.store(false, Ordering::SeqCst);
-    assert!(recorder.seal(vec![event(4, 10)], None, PATIENCE));
+    assert!(recorder.keep(vec![event(4, 10)], None, PATIENCE));
     assert_eq!((recorder.settle(PATIENCE), recorder.lost()), (0, 0));
     let ids: Vec<String> = trail.events().iter().map(|view| view["audit_id"].to_string()).collect();
     assert_eq!(ids, (1..=4).map(|n| format!("\"{}\"", AuditId::new(1, [n; 10]))).collect::<Vec<_>>());
@@ -52,8 +52,8 @@ fn what_is_refused_is_not_sealed() {
     let trail = Trail::default();
     trail.0.refusing.store(true, Ordering::SeqCst);
     let recorder = Recorder::start(Box::new(trail.clone()), None).unwrap();
-    assert!(!recorder.seal(vec![event(1, 10)], None, PATIENCE));
+    assert!(!recorder.keep(vec![event(1, 10)], None, PATIENCE));
     trail.0.refusing.store(false, Ordering::SeqCst);
-    assert!(recorder.seal(vec![event(2, 10)], None, PATIENCE));
+    assert!(recorder.keep(vec![event(2, 10)], None, PATIENCE));
     assert_eq!((recorder.lost(), trail.events().len()), (1, 1));
 }

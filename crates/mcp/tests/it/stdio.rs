@@ -136,6 +136,24 @@ fn the_intent_is_sealed_before_the_server_hears_of_the_call() {
     assert_eq!(trail.of_type("mcp.disconnected")[0]["mcp"]["exit_code"], 7);
 }
 
+/// Protects the outcome of a call that was answered, whatever happens to the proxy then: once the client can read the answer, the outcome is durable.
+#[test]
+fn the_outcome_is_kept_before_the_client_has_the_answer() {
+    let trail = Trail::default();
+    let answer = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}\n";
+    let mut client = Client::start(
+        &trail,
+        false,
+        &format!("read -r line; printf '{answer}'; read -r line; printf '{answer}'; cat").replace('\n', "\\n"),
+    );
+    for turn in 1..=2 {
+        client.send(format!("{}\n", call(1)).as_bytes());
+        client.got(turn * answer.len());
+        assert_eq!(trail.events().iter().filter(|event| event["phase"] == "outcome").count(), turn);
+    }
+    client.end();
+}
+
 /// Protects fail-closed: a call that cannot be recorded never reaches the server, its client gets an error, other messages pass, and both are told later.
 #[test]
 fn what_cannot_be_recorded_is_refused_when_so_configured() {

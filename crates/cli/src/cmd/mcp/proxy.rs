@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use sealtrail_capture::mcp::{Link, Transport, Watch};
 use sealtrail_capture::redact::Redactor;
-use sealtrail_engine::Home;
+use sealtrail_engine::{Home, count_loss};
 use sealtrail_mcp::http::listen::Listener;
 use sealtrail_mcp::http::{HttpError, HttpOptions, Proxy};
-use sealtrail_mcp::{Desk, HomeSink, Keeper, Recorder, Terms, stdio};
+use sealtrail_mcp::{Desk, HomeStore, Keeper, Recorder, Terms, stdio};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -23,33 +23,39 @@ use crate::run::Call;
 use crate::trail;
 use crate::when::count;
 
-/// 5 s for what is not sealed yet when the server has exited.
+/// 5 s for what is not durable yet when the server has exited.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// 50 ms: a daemon that is well has sealed within them.
+const DAEMON_PATIENCE_MIN: Duration = Duration::from_millis(50);
 
 pub(super) fn run(call: &mut Call, args: &McpProxy) -> Result<Exit, Failure> {
     let home = Home::new(home::find(&call.global)?);
     let mcp = config::load(home.path())?.config.audit.mcp;
-    let terms = Terms { block: args.block || mcp.blocks(&args.name), patience: Duration::from_millis(u64::from(mcp.deadline_ms)) };
-    if !home.exists() {
+    let patience = Duration::from_millis(u64::from(mcp.deadline_ms));
+    let terms = Terms { block: args.block || mcp.blocks(&args.name), patience };
+    if !home.takes_deliveries() {
         if terms.block {
             return Err(trail::missing(home.path()));
         }
         // The server is more to the user than its record; the missing record is said, here and by every other witness.
         call.screen.warn(&format!("there is no trail in {}: nothing of {} is recorded", home.path().display(), args.name));
     }
-    let sink = HomeSink::new(home.clone(), std::env::current_dir().ok());
-    let keeper = Keeper::new(&home, &args.name);
-    let keeps = home.exists().then(|| keeper.clone());
-    let recorder = Recorder::start(Box::new(sink), keeps.clone()).map_err(|error| Failure::of("mcp.proxy", &error))?;
+    // Half of the time is for the daemon; the spool has the other half.
+    let store = HomeStore::new(home.clone(), (patience / 2).max(DAEMON_PATIENCE_MIN));
+    let keeper = home.exists().then(|| Keeper::new(&home, &args.name));
+    let recorder = Recorder::start(Box::new(store), keeper.clone()).map_err(|error| Failure::of("mcp.proxy", &error))?;
     let recorder = Arc::new(recorder);
+    let wiring = Wiring { home, keeper, recorder, terms };
     match (args.http, &args.upstream) {
-        (Some(listen), Some(upstream)) => over_http(call, args, listen, upstream, Wiring { keeper: keeps, recorder, terms }),
-        _ => over_stdio(call, args, Wiring { keeper: keeps, recorder, terms }),
+        (Some(listen), Some(upstream)) => over_http(call, args, listen, upstream, wiring),
+        _ => over_stdio(call, args, wiring),
     }
 }
 
 /// What both kinds of proxy are made of.
 struct Wiring {
+    home: Home,
     keeper: Option<Keeper>,
     recorder: Arc<Recorder>,
     terms: Terms,
@@ -67,7 +73,7 @@ fn over_stdio(call: &mut Call, args: &McpProxy, wiring: Wiring) -> Result<Exit, 
     let watch = Watch::new(link, Arc::new(Redactor::new()), known);
     let desk = Arc::new(Desk::new(watch, Arc::clone(&wiring.recorder), wiring.terms));
     let ran = stdio::run(command, rest, &desk, io::stdin(), io::stdout());
-    settle(call, args, &wiring.recorder);
+    settle(call, args, &wiring.home, &wiring.recorder);
     let code = ran.map_err(|error| Failure::of("mcp.server", &error))?;
     // The client reads the server's own exit code. Threads that still wait for the client's input end with the process.
     std::process::exit(code);
@@ -109,14 +115,15 @@ fn over_http(call: &mut Call, args: &McpProxy, listen: SocketAddr, upstream: &st
     if let Some(proxy) = made {
         proxy.stop();
     }
-    settle(call, args, &wiring.recorder);
+    settle(call, args, &wiring.home, &wiring.recorder);
     listener.stop();
     Ok(Exit::Yes)
 }
 
-fn settle(call: &mut Call, args: &McpProxy, recorder: &Recorder) {
+fn settle(call: &mut Call, args: &McpProxy, home: &Home, recorder: &Recorder) {
     let lost = recorder.settle(SETTLE);
     if lost > 0 {
+        count_loss(home, "mcp_calls", "mcp_unsealed", lost);
         call.screen.warn(&format!("{} events of {} could not be recorded", count(lost), args.name));
     }
 }

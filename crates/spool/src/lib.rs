@@ -1,8 +1,12 @@
-//! The spool: deliveries that no recorder took, sealed to the trail's public key, appended to one open file of this user.
+//! The spool: deliveries that no recorder took, sealed to the trail's public key, appended durably to one open file of this user.
 //!
-//! The file stays open for appending until the recorder drains it, so one write and one sync make a record durable. Who appends holds the file's lock
-//! for the write only; the recorder holds it when it removes the file. A writer that is killed in mid-write leaves a torn record, which the drain skips
-//! and counts.
+//! It is **not** a reader, and it cannot be one: only the recorder has the key that opens what stands there.
+//!
+//! Invariants:
+//! - When [`append`] returns, the delivery is durable.
+//! - The file stays open for appending until the recorder drains it, so one write and one sync make a record durable. Who appends holds the file's lock
+//!   for the write only; the recorder holds it when it removes the file.
+//! - A writer that is killed in mid-write leaves a torn record, which the drain skips and counts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -14,7 +18,7 @@ use std::time::{Duration, Instant};
 use crypto_box::PublicKey;
 use crypto_box::aead::rand_core::{self, CryptoRng, RngCore};
 use rustix::fs::FlockOperation;
-use sealtrail_intake::{Frame, record_head};
+use sealtrail_intake::{BODY_BYTES_MAX, Frame, record_head};
 
 /// 64 MiB: above it the file is closed under another name, so that the drain can remove it as a whole.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -24,11 +28,12 @@ const SEGMENTS_MAX: u32 = 64;
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// The delivery could not be spooled.
-pub(crate) struct Lost {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
     /// One word for the gap table.
-    pub(crate) cause: &'static str,
+    pub cause: &'static str,
     /// A few words for a person.
-    pub(crate) what: String,
+    pub what: String,
 }
 
 impl Lost {
@@ -36,6 +41,14 @@ impl Lost {
         Self { cause, what: format!("spool: {what}") }
     }
 }
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Lost {}
 
 impl From<io::Error> for Lost {
     fn from(error: io::Error) -> Self {
@@ -49,8 +62,11 @@ impl From<io::Error> for Lost {
     }
 }
 
-/// Appends the delivery durably.
-pub(crate) fn append(home: &Path, frame: &Frame, body: &[u8]) -> Result<(), Lost> {
+/// Appends the delivery durably to the spool of the trail in `home`.
+pub fn append(home: &Path, frame: &Frame, body: &[u8]) -> Result<(), Lost> {
+    if body.len() > BODY_BYTES_MAX {
+        return Err(Lost::new("oversized", format_args!("a delivery of {} bytes, the limit is {BODY_BYTES_MAX}", body.len())));
+    }
     let record = seal(home, frame, body)?;
     let folder = home.join("spool");
     let file = open_locked(&folder, frame.uid)?;
@@ -114,7 +130,7 @@ fn open(folder: &Path, path: &Path) -> io::Result<File> {
 }
 
 /// Takes the exclusive lock of a file, or gives up at the deadline.
-pub(crate) fn lock(file: &File, deadline: Instant) -> Result<(), ()> {
+pub fn lock(file: &File, deadline: Instant) -> Result<(), ()> {
     // Nothing is ever sent: receiving with a timeout is the wait.
     let (_sender, never) = mpsc::channel::<()>();
     loop {
