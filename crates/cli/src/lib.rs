@@ -19,6 +19,7 @@ mod failure;
 mod field;
 mod filter;
 mod home;
+mod host;
 mod jobs;
 mod progress;
 mod record;

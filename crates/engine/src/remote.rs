@@ -20,19 +20,44 @@ const ROOM_EVERY: Duration = Duration::from_millis(20);
 /// No user of this machine: the kernel's own number for "nobody here".
 const NO_UID: u32 = u32::MAX;
 
-/// A hook that came over the network.
+/// A hook that came over the network; its body goes beside it.
 #[derive(Clone, Debug)]
-pub struct RemoteHook<'a> {
-    /// What the client wrote.
-    pub body: &'a [u8],
-    /// Who handed it in.
-    pub sender: Sender,
-    /// The person, as the client's settings say.
-    pub user: Option<String>,
-    /// The machine, as the client's settings say.
-    pub host: Option<String>,
-    /// What the client says it is (`AI_AGENT`).
-    pub client: String,
+pub struct RemoteHook {
+    frame: Frame,
+    remote: Remote,
+}
+
+impl RemoteHook {
+    /// Takes note of a hook of `length` bytes that comes in now: who handed it in, the person and the machine as the client's settings say, and what
+    /// the client says it is (`AI_AGENT`).
+    pub fn new(length: usize, sender: Sender, user: Option<String>, host: Option<String>, client: String) -> Self {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let frame = Frame {
+            kind: Kind::Hook,
+            delivery: new_delivery(),
+            received_unix_ns: unix_ns(),
+            uid: NO_UID,
+            pid: 0,
+            client_pid: 0,
+            seen: u64::from(length),
+            body: length,
+            client,
+        };
+        Self { frame, remote: Remote { sender, user, host } }
+    }
+
+    fn arrival<'a>(&'a self, body: &'a [u8]) -> Arrival<'a> {
+        Arrival {
+            frame: &self.frame,
+            body,
+            uid: NO_UID,
+            client_pid: None,
+            side: Vec::new(),
+            settings: None,
+            late_ms: None,
+            remote: Some(self.remote.clone()),
+        }
+    }
 }
 
 /// What became of a hook.
@@ -49,48 +74,31 @@ pub enum HookFate {
 }
 
 impl Handle {
+    /// Hands in a hook without waiting for anything; `done` learns its number, or that it is not sealed, on the thread that seals. False if it is not
+    /// taken now. Whatever is not sealed goes to [`Handle::hook`].
+    pub fn try_hook(&self, hook: &RemoteHook, body: &[u8], done: impl FnOnce(Option<u64>) + Send + 'static) -> bool {
+        self.0.enabled.load(Ordering::Relaxed) && self.0.accept_then(hook.arrival(body), done).is_ok()
+    }
+
     /// Seals a hook, and waits for it. What cannot be sealed is counted as lost, as a hook of this machine does when it cannot even spool.
-    pub fn hook(&self, hook: RemoteHook<'_>) -> HookFate {
+    pub fn hook(&self, hook: &RemoteHook, body: &[u8]) -> HookFate {
         let shared = &self.0;
         if !shared.enabled.load(Ordering::Relaxed) {
             return HookFate::Off;
         }
-        let received_unix_ns = unix_ns();
-        let length = u32::try_from(hook.body.len()).unwrap_or(u32::MAX);
-        let frame = Frame {
-            kind: Kind::Hook,
-            delivery: new_delivery(),
-            received_unix_ns,
-            uid: NO_UID,
-            pid: 0,
-            client_pid: 0,
-            seen: u64::from(length),
-            body: length,
-            client: hook.client,
-        };
-        let remote = Remote { sender: hook.sender, user: hook.user, host: hook.host };
+        let lost = |cause| self.lost(body, cause, hook.frame.received_unix_ns);
         let since = Instant::now();
         loop {
-            let arrival = Arrival {
-                frame: &frame,
-                body: hook.body,
-                uid: NO_UID,
-                client_pid: None,
-                side: Vec::new(),
-                settings: None,
-                late_ms: None,
-                remote: Some(remote.clone()),
-            };
             // The same delivery each time: what is sealed late is recognised.
-            match shared.accept(arrival).map_or_else(|answer| answer, |reply| shared.wait(&reply)) {
+            match shared.accept(hook.arrival(body)).map_or_else(|answer| answer, |reply| shared.wait(&reply)) {
                 Answer::Sealed(seq) => return HookFate::Sealed(seq),
                 Answer::Retry if since.elapsed() < ROOM_PATIENCE && !shared.full.load(Ordering::SeqCst) => {
                     if shared.wait_for_stop(ROOM_EVERY) {
-                        return self.lost(hook.body, "stopping", received_unix_ns);
+                        return lost("stopping");
                     }
                 }
-                Answer::Retry => return self.lost(hook.body, "no_room", received_unix_ns),
-                Answer::Discarded | Answer::Block(_) | Answer::Status(_) => return self.lost(hook.body, "rejected", received_unix_ns),
+                Answer::Retry => return lost("no_room"),
+                Answer::Discarded | Answer::Block(_) | Answer::Status(_) => return lost("rejected"),
             }
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! [`FIELDS`] is the one source: ingest, queries, the documentation page and the checks of the JSON Schema read it.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
 
 use crate::slot::SlotName;
@@ -132,7 +132,7 @@ pub fn canonical(name: &str) -> &str {
 
 /// Finds a field by its path or one of its aliases.
 pub fn known(name: &str) -> Option<&'static Field> {
-    static NAMES: LazyLock<HashMap<&str, &Field>> = LazyLock::new(|| {
+    static NAMES: LazyLock<FxHashMap<&str, &Field>> = LazyLock::new(|| {
         let aliases = FIELDS.iter().flat_map(|field| field.aliases.iter().map(move |alias| (*alias, field)));
         aliases.chain(FIELDS.iter().map(|field| (field.path, field))).collect()
     });
@@ -141,7 +141,7 @@ pub fn known(name: &str) -> Option<&'static Field> {
 
 /// Whether fields or aliases lie inside the object `name` (`resource` holds `resource.path`); there are two levels at most.
 pub(crate) fn holds_fields(name: &str) -> bool {
-    static OBJECTS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    static OBJECTS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| {
         let names = FIELDS.iter().flat_map(|field| field.aliases.iter().chain([&field.path]));
         names.filter_map(|name| name.split_once('.').map(|(outer, _)| outer)).collect()
     });

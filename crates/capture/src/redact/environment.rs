@@ -11,6 +11,8 @@ const LINES_MIN: usize = 5;
 /// So many lines without a name belong to the value before them, in what is known to be a dump.
 const CONTINUED_LINES_MAX: usize = 200;
 const NAME_BYTES_MAX: usize = 128;
+/// How a program prints an environment as a mapping.
+const MAPPING: &[u8] = b"environ({";
 /// Longest place (`config/prod.env:14:`) that a search writes before what it found.
 const PLACE_BYTES_MAX: usize = 200;
 
@@ -27,6 +29,17 @@ pub(super) enum Known {
 
 /// Adds the values of every dump in `text`, but those of names whose values are never secret.
 pub(super) fn scan(text: &[u8], known: Known, rank: usize, into: &mut Vec<Candidate>) {
+    let lines_may_do = || memchr::memchr2_iter(b'\n', 0, text).nth(LINES_MIN - 2).is_some();
+    if known == Known::Dump || lines_may_do() {
+        lines(text, known, rank, into);
+    }
+    if text.len() >= MAPPING.len() {
+        mapping(text, rank, into);
+    }
+}
+
+/// Adds the values of dumps that have a line for each variable.
+fn lines(text: &[u8], known: Known, rank: usize, into: &mut Vec<Candidate>) {
     let mut dump: Vec<Line> = Vec::new();
     let mut loose = 0;
     let mut start = 0;
@@ -46,7 +59,6 @@ pub(super) fn scan(text: &[u8], known: Known, rank: usize, into: &mut Vec<Candid
         start = end + 1;
     }
     close(text, &mut dump, known, rank, into);
-    mapping(text, rank, into);
 }
 
 struct Line {
@@ -143,7 +155,7 @@ pub(super) fn are_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> bool {
 /// Adds the values of an environment that a program printed as a mapping: `environ({'NAME': 'value', …})`.
 fn mapping(text: &[u8], rank: usize, into: &mut Vec<Candidate>) {
     let mut from = 0;
-    while let Some(at) = memchr::memmem::find(&text[from..], b"environ({") {
+    while let Some(at) = memchr::memmem::find(&text[from..], MAPPING) {
         let start = from + at;
         let end = memchr::memmem::find(&text[start..], b"})").map_or(text.len(), |n| start + n);
         pairs(text, start..end, rank, into);

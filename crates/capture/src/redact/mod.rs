@@ -143,6 +143,9 @@ impl Redactor {
         scan::scan(&self.rules, bytes, &mut candidates);
         encoded::scan(&self.rules, bytes, &mut candidates);
         environment::scan(bytes, known, self.rules.rules.len(), &mut candidates);
+        if candidates.is_empty() {
+            return candidates;
+        }
         let placeholders = placeholders(bytes);
         candidates.retain(|c| !placeholders.iter().any(|p| p.start <= c.range.start && c.range.start < p.end));
         join(candidates)

@@ -19,13 +19,13 @@ const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 /// Adds every secret that a rule finds in `text`.
 pub(super) fn scan(rules: &Rules, text: &[u8], into: &mut Vec<Candidate>) {
-    // The end of the last match of each rule: a keyword inside a secret starts no second one.
-    let mut done = vec![0usize; rules.rules.len()];
+    // The end of the last match of each rule that matched: a keyword inside a secret starts no second one.
+    let mut done: Vec<(usize, usize)> = Vec::new();
     for hit in rules.keywords.find_overlapping_iter(text) {
         for &index in &rules.announced[hit.pattern().as_usize()] {
             let index = usize::from(index);
             let rule = &rules.rules[index];
-            if hit.start() < done[index] {
+            if done.iter().any(|(matched, end)| *matched == index && hit.start() < *end) {
                 continue;
             }
             let found = match rule.kind {
@@ -35,7 +35,10 @@ pub(super) fn scan(rules: &Rules, text: &[u8], into: &mut Vec<Candidate>) {
                 Kind::Near => beside(rule, text, hit.range()),
             };
             if let Some(range) = found {
-                done[index] = range.end;
+                match done.iter_mut().find(|(matched, _)| *matched == index) {
+                    Some((_, end)) => *end = range.end,
+                    None => done.push((index, range.end)),
+                }
                 into.push(Candidate { range, rank: index });
             }
         }

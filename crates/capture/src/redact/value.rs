@@ -1,5 +1,7 @@
 //! Redaction of a JSON value: every string, every member name, and what member names say about their values.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::environment::Known;
@@ -101,8 +103,7 @@ impl Walk<'_> {
                     },
                 },
             };
-            let name = name.clone();
-            self.below(&name, |walk| walk.value(value, below, depth + 1));
+            self.below(name, |walk| walk.value(value, below, depth + 1));
         }
     }
 
@@ -131,8 +132,10 @@ impl Walk<'_> {
             return;
         }
         let known = if meaning == Meaning::Dump { Known::Dump } else { Known::Nothing };
-        let redacted = self.redactor.replaced(text, self.redactor.places(text, known), text.len());
-        let whole = redacted.found.len() == 1 && redacted.found[0].start == 0 && redacted.found[0].end == text.len();
+        let places = self.redactor.places(text, known);
+        let redacted = (!places.is_empty()).then(|| self.redactor.replaced(text, places, text.len()));
+        let whole =
+            redacted.as_ref().is_some_and(|redacted| matches!(&redacted.found[..], [one] if one.start == 0 && one.end == text.len()));
         let goes = !whole
             && match meaning {
                 Meaning::Plain | Meaning::Dump => false,
@@ -146,7 +149,7 @@ impl Walk<'_> {
             *text = self.replaced(rule, text);
             return;
         }
-        if !redacted.found.is_empty() {
+        if let Some(redacted) = redacted {
             let path = self.path.clone();
             self.found.extend(redacted.found.into_iter().map(|found| FoundAt { rule: found.rule, path: path.clone() }));
             *text = redacted.text;
@@ -296,7 +299,11 @@ fn labelled(members: &Map<String, Value>, meaning: Meaning) -> Option<Meaning> {
 
 /// What a member's name says about its value.
 fn meaning_of(name: &str, value: &Value) -> Meaning {
-    let bare: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    if value.is_null() || value.is_boolean() {
+        return Meaning::Plain;
+    }
+    let mut bare = String::with_capacity(name.len());
+    bare.extend(name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()));
     let bare = bare.as_str();
     if (value.is_object() || value.is_array()) && ENVIRONMENTS.contains(&bare) {
         return Meaning::Environment;
@@ -357,6 +364,6 @@ const LIKELY_NAMES: &[&str] = &["auth", "key", "sig", "signature", "connectionst
 const LIKELY_ENDS: &[&str] = &["token", "key", "credential"];
 
 /// Escapes a member name for a JSON pointer.
-fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+fn escape(name: &str) -> Cow<'_, str> {
+    if name.contains(['~', '/']) { name.replace('~', "~0").replace('/', "~1").into() } else { name.into() }
 }

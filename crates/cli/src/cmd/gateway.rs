@@ -5,49 +5,32 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sealtrail_config::Loaded;
-use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Home};
+use sealtrail_engine::{Daemon, Home};
 use sealtrail_gateway::{Gate, Gateway, HandleSeal, Options, OptionsError, look_back};
 use sealtrail_server::{Scope, Tokens};
 
 use crate::args;
-use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home;
-use crate::record;
+use crate::host::{self, Host};
 use crate::run::Call;
-use crate::trail;
-use crate::when::count;
 
 /// Where it listens when nobody says.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8788);
 
 pub(crate) fn run(call: &mut Call, args: &args::Gateway) -> Result<Exit, Failure> {
-    let home = Home::new(home::find(&call.global)?);
-    if !home.exists() {
-        return Err(trail::missing(home.path()));
-    }
-    // Loaded here first: its problems are shown one by one.
-    let mut loaded = config::load(home.path())?;
+    let (home, mut loaded) = host::load(call)?;
     if let Some(upstream) = &args.upstream {
         loaded.config.audit.gateway.upstream.clone_from(upstream);
     }
-    let options = DaemonOptions { config: None, cwd: std::env::current_dir().ok() };
-    let daemon = Daemon::start(&home, options).map_err(|error| refused(&error))?;
+    let host = Host::start(&home)?;
     let listen = args.listen.or(loaded.config.audit.gateway.address()).unwrap_or(LISTEN);
-    let gateway = match start(&daemon, &loaded, listen) {
+    let gateway = match start(&host.0, &loaded, listen) {
         Ok(gateway) => gateway,
-        Err(failure) => {
-            // What it already took is sealed first.
-            daemon.stop().map_err(|error| refused(&error))?;
-            return Err(failure);
-        }
+        Err(failure) => return host.give_up(failure),
     };
     say(call, &loaded, &gateway);
-    let ran = daemon.run_then(|| gateway.stop());
-    let summary = ran.map_err(|error| refused(&error))?;
-    call.screen.say(&format!("stopped; {} events in the ledger", count(summary.size)));
-    Ok(Exit::Yes)
+    host.run_then(call, || gateway.stop())
 }
 
 /// Tells where clients find the gateway.
@@ -80,11 +63,4 @@ pub(crate) fn start(daemon: &Daemon, loaded: &Loaded, listen: SocketAddr) -> Res
 fn gate(home: &Home) -> Gate {
     let tokens = Tokens::of(home);
     Arc::new(move |secret| matches!(tokens.find(secret, Timestamp::now()), Ok(Some(token)) if token.scope == Scope::Write))
-}
-
-fn refused(error: &DaemonError) -> Failure {
-    match error {
-        DaemonError::Trail(error) => record::refused(error),
-        error => Failure::of("daemon", error),
-    }
 }

@@ -6,55 +6,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealtrail_config::{Audit, Loaded};
-use sealtrail_engine::{Daemon, DaemonError, DaemonOptions, Handle, Home};
+use sealtrail_engine::Handle;
 use sealtrail_server::{Archive, Limits, ServeError, Server, ServerOptions, TlsFiles};
 
 use crate::args;
 use crate::cmd::{forward, gateway, mcp};
-use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home;
-use crate::record;
+use crate::host::{self, Host};
 use crate::run::Call;
-use crate::trail;
-use crate::when::count;
 
 /// Where it listens when nobody says.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 
 pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> {
-    let home = Home::new(home::find(&call.global)?);
-    if !home.exists() {
-        return Err(trail::missing(home.path()));
-    }
-    // Loaded here first: its problems are shown one by one.
-    let loaded = config::load(home.path())?;
+    let (home, loaded) = host::load(call)?;
     let line = forward::Line::of(&loaded)?;
-    let options = DaemonOptions { config: None, cwd: std::env::current_dir().ok() };
-    let daemon = Daemon::start(&home, options).map_err(|error| refused(&error))?;
-    let drained = daemon.opened().drained.sealed;
-    call.screen.say(&format!("listening on {}; {} events came from the spool; stop with Ctrl-C", home.socket().display(), count(drained)));
-    let more = mcp_router(&daemon.handle());
-    let server = match Server::start(daemon.handle(), ServerOptions { more, ..options_of(&loaded, args) }) {
+    let host = Host::start(&home)?;
+    host.say(call, &home);
+    let more = mcp_router(&host.0.handle());
+    let server = match Server::start(host.0.handle(), ServerOptions { more, ..options_of(&loaded, args) }) {
         Ok(server) => server,
-        Err(error) => {
-            // What it already took is sealed first.
-            daemon.stop().map_err(|error| refused(&error))?;
-            return Err(not_serving(&error));
-        }
+        Err(error) => return host.give_up(not_serving(&error)),
     };
     call.screen.say(&format!("events are taken and questions answered on {}/v1, and over MCP on {0}/mcp", server.url()));
-    let passing = match loaded.config.audit.gateway.address() {
-        Some(listen) => match gateway::start(&daemon, &loaded, listen) {
-            Ok(passing) => Some(passing),
-            Err(failure) => {
-                server.stop();
-                daemon.stop().map_err(|error| refused(&error))?;
-                return Err(failure);
-            }
-        },
-        None => None,
+    let listen = loaded.config.audit.gateway.address();
+    let passing = match listen.map(|listen| gateway::start(&host.0, &loaded, listen)).transpose() {
+        Ok(passing) => passing,
+        Err(failure) => {
+            server.stop();
+            return host.give_up(failure);
+        }
     };
     if let Some(passing) = &passing {
         gateway::say(call, &loaded, passing);
@@ -62,16 +44,13 @@ pub(crate) fn run(call: &mut Call, args: &args::Serve) -> Result<Exit, Failure> 
     // Without a thread nothing is handed in, and the collector tells of the silence.
     let forwarding = line.and_then(|line| forward::start(line, &home).ok());
     // The ends of calls that the gateway breaks off, and gaps that the server still waits to see filled, are sealed before the daemon stops.
-    let ran = daemon.run_then(|| {
+    host.run_then(call, || {
         drop(forwarding);
         if let Some(passing) = passing {
             passing.stop();
         }
         server.stop();
-    });
-    let summary = ran.map_err(|error| refused(&error))?;
-    call.screen.say(&format!("stopped; {} events in the ledger", count(summary.size)));
-    Ok(Exit::Yes)
+    })
 }
 
 /// Returns what flags and configuration say together; a flag goes first.
@@ -125,12 +104,5 @@ pub(crate) fn not_serving(error: &ServeError) -> Failure {
             .hint("or accept the risk: `api: {insecure_listen: true}` under `audit:` in audit.yaml"),
         ServeError::Tls(_) => Failure::of("api.tls", error).exit(Exit::Config),
         _ => Failure::of("api.listen", error),
-    }
-}
-
-fn refused(error: &DaemonError) -> Failure {
-    match error {
-        DaemonError::Trail(error) => record::refused(error),
-        error => Failure::of("daemon", error),
     }
 }

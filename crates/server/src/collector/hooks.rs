@@ -10,15 +10,19 @@ use axum::response::Response;
 use sealtrail_capture::Sender;
 use sealtrail_engine::{HookFate, RemoteHook};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::body;
-use crate::collector::Collector;
+use crate::collector::{Collector, Held, SEAL_PATIENCE};
 use crate::problem::plain;
 use crate::refusal::Refusal;
 use crate::routes::Fault;
 
 /// 32 MiB: as much as the command hook takes.
 const HOOK_BYTES_MAX: usize = 32 << 20;
+
+/// 64 KiB: understanding that takes less than a millisecond.
+const AT_ONCE_BYTES_MAX: usize = 64 << 10;
 
 /// 128 characters: names of persons and machines.
 const NAME_CHARS_MAX: usize = 128;
@@ -51,18 +55,29 @@ pub(crate) async fn claude_code(
         return Err(plain(StatusCode::BAD_REQUEST, "body", "the body is empty").into());
     }
     let [user, host, client] = ["sealtrail-user", "sealtrail-host", "sealtrail-client"].map(|name| said(&headers, name));
-    let (own, since) = (Arc::clone(&collector), Instant::now());
-    let sealed = tokio::task::spawn_blocking(move || {
-        let hook = RemoteHook { body: &held, sender: (*sender).clone(), user, host, client: client.unwrap_or_default() };
-        own.handle.hook(hook)
-    });
-    let fate = sealed.await.map_err(|error| Refusal::Unreadable(Box::new(error)))?;
+    let hook = RemoteHook::new(held.len(), (*sender).clone(), user, host, client.unwrap_or_default());
+    let since = Instant::now();
+    let fate = seal(&collector, hook, held).await?;
     collector.metrics.hook(&fate, since.elapsed());
     Ok(match fate {
         HookFate::Sealed(_) | HookFate::Off => body::json(&json!({})),
         HookFate::Denied(reason) => body::json(&denial(&reason)),
         HookFate::Later => collector.later(),
     })
+}
+
+/// Seals a hook. A small one is understood here and now: handing it to a thread that may wait costs more than that.
+async fn seal(collector: &Arc<Collector>, hook: RemoteHook, held: Held) -> Result<HookFate, Fault> {
+    if held.len() <= AT_ONCE_BYTES_MAX {
+        let (told, answer) = oneshot::channel();
+        let taken = collector.handle.try_hook(&hook, &held, move |seq| drop(told.send(seq)));
+        if taken && let Ok(Ok(Some(seq))) = tokio::time::timeout(SEAL_PATIENCE, answer).await {
+            return Ok(HookFate::Sealed(seq));
+        }
+    }
+    let own = Arc::clone(collector);
+    let sealed = tokio::task::spawn_blocking(move || own.handle.hook(&hook, &held));
+    Ok(sealed.await.map_err(|error| Refusal::Unreadable(Box::new(error)))?)
 }
 
 /// The client denies a call only on an answer of this form.
