@@ -130,7 +130,7 @@ pub(crate) fn read_message(stream: &mut TcpStream, to_end: bool) -> Option<(Stri
 }
 
 /// Takes the chunks of a body off; nothing when its end is not there yet.
-fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     loop {
         let at = bytes.windows(2).position(|two| two == b"\r\n")?;
@@ -260,7 +260,7 @@ impl Run {
     }
 
     pub(crate) fn open(&self, request: &[u8]) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).unwrap();
+        let mut stream = connect(self.address);
         stream.write_all(request).unwrap();
         stream
     }
@@ -268,6 +268,13 @@ impl Run {
     pub(crate) fn stop(&mut self) {
         self.gateway.take().unwrap().stop();
     }
+}
+
+/// Connects, for no longer than a test takes.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
 }
 
 /// Makes a request for a message.
@@ -332,8 +339,7 @@ pub(crate) fn signal() -> (Sender<()>, Step) {
 }
 
 /// Reads from a connection until what was read satisfies `enough`.
-pub(crate) fn read_until(stream: &mut TcpStream, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+pub(crate) fn read_until(stream: &mut impl Read, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let begun = Instant::now();
     let mut bytes = Vec::new();
     while !enough(&bytes) {

@@ -9,3 +9,4 @@ mod records;
 mod resumes;
 mod sealed;
 mod seals;
+mod tls;
