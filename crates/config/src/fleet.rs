@@ -16,6 +16,12 @@ pub struct Fleet {
     /// Certificates (PEM) that are trusted beside the public ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
+    /// The certificate (PEM, with what leads to its root) that this machine shows to a collector that asks for one; needs `key_file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_file: Option<String>,
+    /// The key of that certificate (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<String>,
     /// What is handed on: everything, or no prompts, inputs, outputs and persons.
     pub content: FleetContent,
     /// Verifier key of the witness whose cosignature counts.
@@ -38,6 +44,15 @@ pub enum FleetContent {
 
 impl Default for Fleet {
     fn default() -> Self {
-        Self { collector: None, token_file: None, ca_file: None, content: FleetContent::All, witness: None, every_seconds: 60 }
+        Self {
+            collector: None,
+            token_file: None,
+            ca_file: None,
+            certificate_file: None,
+            key_file: None,
+            content: FleetContent::All,
+            witness: None,
+            every_seconds: 60,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Method, Url};
+use reqwest::{Certificate, Client, Identity, Method, Url};
 use sealtrail_config::{Fleet, FleetContent, Loaded};
 use sealtrail_engine::{ForwardError, ForwardOptions, Forwarded, Home, Reply, Request, forward};
 use sealtrail_server::{HomeRecorder, Recorder};
@@ -145,11 +145,27 @@ fn check_url(base: &str) -> Result<(), Failure> {
 
 fn client(fleet: &Fleet) -> Result<Client, Failure> {
     let mut builder = Client::builder().timeout(PATIENCE).user_agent(concat!("sealtrail/", env!("CARGO_PKG_VERSION")));
+    let read = |path: &String| std::fs::read(path).map_err(|error| Failure::file("read", Path::new(path), &error));
     if let Some(path) = &fleet.ca_file {
-        let pem = std::fs::read(path).map_err(|error| Failure::file("read", Path::new(path), &error))?;
+        let pem = read(path)?;
         let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| Failure::of("fleet.ca_file", &error).exit(Exit::Config))?;
         for certificate in certificates {
             builder = builder.add_root_certificate(certificate);
+        }
+    }
+    match (&fleet.certificate_file, &fleet.key_file) {
+        (None, None) => {}
+        (Some(certificate), Some(key)) => {
+            let pem = [read(certificate)?, read(key)?].concat();
+            let own = Identity::from_pem(&pem).map_err(|error| Failure::of("fleet.certificate_file", &error).exit(Exit::Config))?;
+            builder = builder.identity(own);
+        }
+        _ => {
+            return Err(Failure::new(
+                "fleet.config",
+                Exit::Config,
+                "audit.fleet.certificate_file and audit.fleet.key_file need each other",
+            ));
         }
     }
     builder.build().map_err(|error| Failure::of("fleet.client", &error))
@@ -158,7 +174,7 @@ fn client(fleet: &Fleet) -> Result<Client, Failure> {
 async fn exchange(client: &Client, base: &str, secret: &str, request: Request) -> Result<Reply, String> {
     let method = if request.method == "GET" { Method::GET } else { Method::POST };
     let asked = client.request(method, format!("{base}{}", request.path)).bearer_auth(secret).body(request.body);
-    let mut response = asked.send().await.map_err(|error| told(&error))?;
+    let mut response = asked.send().await.map_err(|error| unsent(base, &error))?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(|error| told(&error))? {
@@ -168,6 +184,15 @@ async fn exchange(client: &Client, base: &str, secret: &str, request: Request) -
         }
     }
     Ok(Reply { status, body })
+}
+
+/// Tells why nothing came back; what reached somebody and got no HTTP for an answer may have been meant for https.
+fn unsent(base: &str, error: &reqwest::Error) -> String {
+    let why = told(error);
+    if base.starts_with("http:") && !error.is_connect() && !error.is_timeout() {
+        return format!("{why}; is it one that wants https://?");
+    }
+    why
 }
 
 fn told(error: &dyn std::error::Error) -> String {

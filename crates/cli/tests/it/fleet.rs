@@ -11,20 +11,22 @@ use serde_json::Value;
 use crate::run::{Machine, Ran};
 
 /// A collector in a process of its own.
-struct Serving {
-    child: Child,
-    url: String,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) url: String,
 }
 
 impl Serving {
-    fn start(machine: &Machine, address: &str) -> Self {
-        let args = ["--home", &home(machine, "collector"), "serve", "--listen", address];
-        let mut command = machine.command(Path::new(env!("CARGO_BIN_EXE_sealtrail")), &args);
+    pub(crate) fn start(machine: &Machine, args: &str) -> Self {
+        let home = home(machine, "collector");
+        let mut all = vec!["--home", &home, "serve", "--listen"];
+        all.extend(args.split_whitespace());
+        let mut command = machine.command(Path::new(env!("CARGO_BIN_EXE_sealtrail")), &all);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
         let url = told.by_ref().find_map(|line| {
             let line = line.unwrap();
-            let at = line.find("http://")?;
+            let at = line.find("http")?;
             line[at..].split("/v1").next().map(str::to_owned)
         });
         // What it says later must not fill the pipe.
@@ -40,18 +42,34 @@ impl Drop for Serving {
     }
 }
 
-fn home(machine: &Machine, name: &str) -> String {
+pub(crate) fn home(machine: &Machine, name: &str) -> String {
     machine.path(name).display().to_string()
 }
 
-fn on(machine: &Machine, name: &str, line: &str) -> Ran {
+pub(crate) fn on(machine: &Machine, name: &str, line: &str) -> Ran {
     let home = home(machine, name);
     let mut args = vec!["--home", &home];
     args.extend(line.split_whitespace());
     machine.run_args(&args)
 }
 
-fn listed(machine: &Machine) -> (i32, Value) {
+/// Enrols the laptop at a new collector; returns the witness's key.
+pub(crate) fn enrolled(machine: &Machine) -> String {
+    assert_eq!(on(machine, "collector", "init --no-input --no-hooks").exit, 0);
+    let vkey = machine.read("laptop/ledger/log.vkey");
+    let added = machine.run_args(&["--home", &home(machine, "collector"), "fleet", "add", "laptop-1", "--vkey", &vkey]);
+    assert_eq!(added.exit, 0, "{}", added.stderr);
+    machine.write("token", &added.stdout);
+    on(machine, "collector", "fleet init-witness").stdout.trim().to_owned()
+}
+
+/// Tells the laptop where its collector is, and `more` of it.
+pub(crate) fn configured(machine: &Machine, url: &str, more: &str) {
+    let token = machine.path("token").display().to_string();
+    machine.write("laptop/audit.yaml", &format!("audit: {{fleet: {{collector: \"{url}\", token_file: {token}, {more}}}}}\n"));
+}
+
+pub(crate) fn listed(machine: &Machine) -> (i32, Value) {
     let ran = on(machine, "collector", "fleet list -o json");
     (ran.exit, serde_json::from_str::<Value>(&ran.stdout).unwrap()[0].clone())
 }
@@ -73,21 +91,12 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn a_laptop_is_enrolled_copied_and_caught() {
     let machine = Machine::new();
-    for name in ["collector", "laptop"] {
-        assert_eq!(on(&machine, name, "init --no-input --no-hooks").exit, 0);
-    }
+    assert_eq!(on(&machine, "laptop", "init --no-input --no-hooks").exit, 0);
     let none = on(&machine, "laptop", "forward --once");
     assert_eq!(none.exit, 78, "{}", none.stderr);
-    let vkey = std::fs::read_to_string(machine.path("laptop/ledger/log.vkey")).unwrap();
-    let added = machine.run_args(&["--home", &home(&machine, "collector"), "fleet", "add", "laptop-1", "--vkey", &vkey]);
-    assert_eq!(added.exit, 0, "{}", added.stderr);
-    machine.write("token", &added.stdout);
-    let witness = on(&machine, "collector", "fleet init-witness").stdout;
+    let witness = enrolled(&machine);
     let collector = Serving::start(&machine, "127.0.0.1:0");
-    let config = machine.path("laptop/audit.yaml");
-    let fleet =
-        format!("{{collector: \"{}\", token_file: {}, witness: \"{}\"}}", collector.url, machine.path("token").display(), witness.trim());
-    std::fs::write(&config, format!("audit:\n  fleet: {fleet}\n")).unwrap();
+    configured(&machine, &collector.url, &format!("witness: \"{witness}\""));
 
     let sent = on(&machine, "laptop", "forward --once -o json");
     assert_eq!(sent.exit, 0, "{}", sent.stderr);

@@ -5,6 +5,7 @@
 mod arguments;
 mod coverage;
 mod fleet;
+mod fleet_tls;
 mod imports;
 mod jobs;
 mod mcp;
