@@ -1,35 +1,9 @@
-//! OTLP requests in JSON, of any signal: whatever comes, each record is one event within the limits, and what is no request is kept as bytes.
+//! OTLP requests in JSON, of any signal.
 #![no_main]
 
-use std::sync::{Arc, LazyLock};
+mod otlp;
 
 use libfuzzer_sys::fuzz_target;
-use sealtrail_capture::otel::{Arrival, Encoding, Sequences, Signal, decode, gap, unparsed};
-use sealtrail_capture::redact::Redactor;
-use sealtrail_event::{Event, SLOT_BYTES_MAX};
+use sealtrail_capture::otel::Encoding;
 
-static REDACTOR: LazyLock<Arc<Redactor>> = LazyLock::new(|| Arc::new(Redactor::new()));
-
-fuzz_target!(|data: &[u8]| {
-    let Some((first, bytes)) = data.split_first() else { return };
-    let arrival = Arrival { recorded_unix_ns: 1, redactor: Arc::clone(&REDACTOR), id_key: [7; 32] };
-    match decode(Signal::ALL[usize::from(first % 3)], Encoding::Json, bytes) {
-        Ok(export) => {
-            let mut sequences = Sequences::default();
-            let count = export.records();
-            let made: Vec<_> = export.events(arrival.clone()).collect();
-            assert_eq!(made.len(), count);
-            for made in &made {
-                check(&made.event);
-                made.heard.iter().for_each(|heard| sequences.hear(heard, true, 1));
-            }
-            sequences.end().iter().for_each(|missing| check(&gap(missing, &arrival)));
-        }
-        Err(error) => check(&unparsed(bytes, &error, &arrival)),
-    }
-});
-
-fn check(event: &Event) {
-    assert!(event.envelope.check().is_ok());
-    assert!(event.slots.iter().all(|slot| slot.json.len() <= SLOT_BYTES_MAX && !slot.json.contains('\n')));
-}
+fuzz_target!(|data: &[u8]| otlp::run(Encoding::Json, data));
