@@ -10,6 +10,7 @@ const LAYERS: &[(&str, Option<u8>)] = &[
     ("sealtrail-event", Some(0)),
     ("sealtrail-intake", Some(0)),
     ("sealtrail-tlog", Some(0)),
+    ("sealtrail-client", Some(1)),
     ("sealtrail-disk", Some(1)),
     ("sealtrail-query", Some(1)),
     ("sealtrail-spool", Some(1)),

@@ -4,11 +4,11 @@ mod fleet;
 mod mcp;
 mod otlp;
 
+use sealtrail_client::Receipts;
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use crate::collector::events::Receipts;
 use crate::params::Question;
 use crate::types::{Answer, Chain, Checkpoint, Event, Events, Execution, Health, Problem, Session};
 

@@ -10,10 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use sealtrail_capture::Sender;
 use sealtrail_capture::api::{Delivered, RecordError, record, unparsed};
+use sealtrail_client::{Fate, Receipt, Receipts, Status};
 use sealtrail_engine::Ingested;
 use sealtrail_event::{Event, Witness};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::body::json;
 use crate::collector::items::{Form, split};
@@ -24,73 +23,6 @@ use crate::url;
 
 /// 16 of a delivery: what is wrong with a sender shows in the first few; of further ones only the number is kept.
 const UNPARSED_MAX: usize = 16;
-
-/// What became of a delivery, item by item.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Receipts {
-    /// One for each item, in order.
-    results: Vec<Fate>,
-    /// Items that were sealed now.
-    sealed: u64,
-    /// Items that the trail had already.
-    known: u64,
-    /// Items that are no events; their bytes are in the trail as `system.unparsed`, up to a limit.
-    rejected: u64,
-    /// Items to be sent again.
-    later: u64,
-    /// Why items are to be sent again: `queue-full`, `disk-full`, `disk-stalled`, `stopping`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    reason: Option<String>,
-}
-
-/// What became of one item.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Fate {
-    /// Which of the four.
-    status: Status,
-    /// The id of the event; of a rejected item, that of the event which keeps its bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    audit_id: Option<String>,
-    /// The proof that it is recorded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    receipt: Option<Receipt>,
-    /// Of a known event, its position in the log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    seq: Option<u64>,
-    /// What was wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    error: Option<String>,
-}
-
-/// What became of an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
-    /// Durable, in the tree and signed.
-    Sealed,
-    /// The trail has an event of this id already.
-    Known,
-    /// It is no event, and will be none.
-    Rejected,
-    /// Nothing of it is kept: send it again.
-    Later,
-}
-
-/// Where an event is in the log.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Receipt {
-    /// Its position.
-    seq: u64,
-    /// Its RFC 6962 leaf hash, base64.
-    leaf_hash: String,
-    /// Size of the first signed tree that holds it.
-    tree_size: u64,
-}
 
 /// Hand events in.
 ///
@@ -233,7 +165,7 @@ fn answer(collector: &Collector, items: Vec<Item>, fates: &[Ingested]) -> Respon
     let none = sealed + known == 0 && rejected > 0;
     let why = unkept.then(|| collector.why_later());
     let reason = why.as_ref().map(|why| why.name.to_owned());
-    let mut response = json(&Receipts { results, sealed, known, rejected, later, reason });
+    let mut response = json(&Receipts { results, sealed, known, rejected, later, reason, retry_after: None });
     if let Some(why) = why {
         *response.status_mut() = why.status;
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(why.seconds));
