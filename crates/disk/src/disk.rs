@@ -15,7 +15,8 @@ pub trait Disk: Send + Sync {
     fn size(&self, path: &Path) -> Result<Option<u64>, DiskError>;
     /// Opens a file.
     fn open(&self, path: &Path, how: Open) -> Result<Arc<dyn DiskFile>, DiskError>;
-    /// Renames a file within its folder, replacing what had the name. Durable after [`Disk::sync_dir`].
+    /// Renames a file within its folder, replacing what had the name; or a folder, replacing none but an empty one. Durable after
+    /// [`Disk::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
     /// Removes a file. Durable after [`Disk::sync_dir`].
     fn remove(&self, path: &Path) -> Result<(), DiskError>;

@@ -5,10 +5,10 @@
 //! name is there (a rename may arrive before the data of the renamed file). Creating a folder is durable at once,
 //! because [`crate::Disk::create_dir`] syncs the parents itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::sim::{Op, SimDisk, Tree};
+use crate::sim::{Op, SimDisk, Tree, moved};
 
 /// Plays the changes of a [`SimDisk`] one by one and makes crash images between them.
 #[derive(Clone)]
@@ -73,7 +73,10 @@ impl Replay {
         let Some(op) = self.log.get(self.next).cloned() else { return false };
         self.next += 1;
         match op {
-            Op::CreateDir(_) => self.durable.apply(&op),
+            Op::CreateDir(ref path) => {
+                path.parent().into_iter().for_each(|folder| self.sync_names(folder));
+                self.durable.apply(&op);
+            }
             Op::Create(_, file) => {
                 if self.durable.files.len() <= file {
                     self.durable.files.resize(file + 1, Default::default());
@@ -87,13 +90,22 @@ impl Replay {
                     self.durable.apply(&op);
                 }
             }
-            Op::SyncDir(folder) => {
-                for op in self.names.extract_if(.., |op| folder_of(op) == Some(folder.clone())) {
-                    self.durable.apply(&op);
-                }
-            }
+            Op::SyncDir(folder) => self.sync_names(&folder),
         }
         true
+    }
+
+    /// Makes the changed names of a folder durable.
+    fn sync_names(&mut self, folder: &Path) {
+        let synced: Vec<Op> = self.names.extract_if(.., |op| folder_of(op).as_deref() == Some(folder)).collect();
+        for op in synced {
+            if let Op::Rename(from, to) = &op
+                && self.durable.folders.contains(from)
+            {
+                self.names.iter_mut().for_each(|op| rename_folder(op, from, to));
+            }
+            self.durable.apply(&op);
+        }
     }
 
     /// Returns how many changes were played.
@@ -170,6 +182,15 @@ fn folder_of(op: &Op) -> Option<PathBuf> {
     match op {
         Op::Create(path, _) | Op::Rename(path, _) | Op::Remove(path) | Op::RemoveDir(path) => path.parent().map(Into::into),
         _ => None,
+    }
+}
+
+/// What happened in a folder happened in the one that it became.
+fn rename_folder(op: &mut Op, from: &Path, to: &Path) {
+    match op {
+        Op::Create(path, _) | Op::Remove(path) | Op::RemoveDir(path) => *path = moved(path, from, to),
+        Op::Rename(old, new) => (*old, *new) = (moved(old, from, to), moved(new, from, to)),
+        _ => {}
     }
 }
 

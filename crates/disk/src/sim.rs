@@ -104,6 +104,8 @@ impl Tree {
             }
             Op::RemoveDir(path) => {
                 self.folders.remove(path);
+                // A name whose removal did not reach the disk goes with its folder.
+                self.names.retain(|name, _| !name.starts_with(path));
             }
             Op::Create(path, file) => {
                 if self.files.len() <= *file {
@@ -120,6 +122,9 @@ impl Tree {
             Op::Rename(from, to) => {
                 if let Some(file) = self.names.remove(from) {
                     self.names.insert(to.clone(), file);
+                } else if self.folders.contains(from) {
+                    self.folders = std::mem::take(&mut self.folders).into_iter().map(|name| moved(&name, from, to)).collect();
+                    self.names = std::mem::take(&mut self.names).into_iter().map(|(name, file)| (moved(&name, from, to), file)).collect();
                 }
             }
             Op::Remove(path) => {
@@ -127,6 +132,15 @@ impl Tree {
             }
             Op::Sync(_) | Op::SyncDir(_) => {}
         }
+    }
+}
+
+/// Returns the name that `path` has when the folder `from` becomes `to`.
+pub(crate) fn moved(path: &Path, from: &Path, to: &Path) -> PathBuf {
+    match path.strip_prefix(from) {
+        Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+        Ok(rest) => to.join(rest),
+        Err(_) => path.to_owned(),
     }
 }
 
@@ -251,7 +265,14 @@ impl Disk for SimDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         let mut state = self.state();
-        state.need_file(Step::Rename, from)?;
+        if state.folders.contains(from) {
+            // As a system does it: a folder takes the name of an empty one, or of none.
+            if state.names.contains_key(to) || state.names.keys().chain(&state.folders).any(|name| name.parent() == Some(to)) {
+                return Err(DiskError::new(Step::Rename, from, io::ErrorKind::DirectoryNotEmpty.into()));
+            }
+        } else {
+            state.need_file(Step::Rename, from)?;
+        }
         state.need_folder(Step::Rename, to)?;
         state.run(Op::Rename(from.to_owned(), to.to_owned()));
         Ok(())

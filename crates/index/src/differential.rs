@@ -6,6 +6,7 @@ use fastrand::Rng;
 use sealtrail_query::Query;
 use serde_json::Value;
 
+use crate::files::RealFiles;
 use crate::open::Mark;
 use crate::partition::Partition;
 use crate::plan::Plan;
@@ -23,7 +24,7 @@ fn segments(dir: &Path) -> Vec<Segment> {
 
 /// Makes a partition of views in several commits.
 fn partition(dir: &Path, views: &[Value], rng: &mut Rng) -> Vec<Segment> {
-    let mut partition = Partition::open(dir, 0, 16 << 20).unwrap();
+    let mut partition = Partition::open(&RealFiles, dir, 0, 16 << 20).unwrap();
     for (seq, view) in views.iter().enumerate() {
         partition.add_view(seq as u64, view).unwrap();
         if rng.u16(..150) == 0 {

@@ -48,13 +48,13 @@ fn found(reader: &Reader, index: Option<&Index>) -> Vec<u64> {
 /// dropped meanwhile, a search finds what a scan finds; at the end every full partition is one segment, and each event is in the index once.
 #[test]
 fn full_partitions_are_ended_beside_the_next() {
-    let reader = ledger(4 * SPAN + 300);
+    let reader = ledger(4 * SPAN + SPAN / 4);
     let (folder, every) = (tempfile::tempdir().unwrap(), found(&reader, None));
     let mut indexer = Indexer::open(folder.path(), reader.log(), &IndexerOptions::default()).unwrap();
     let mut index = Index::open(folder.path(), reader.log()).unwrap();
     let mut rounds = 0;
     loop {
-        let fed = indexer.feed(&reader, 700).unwrap();
+        let fed = indexer.feed(&reader, SPAN * 2 / 3).unwrap();
         index.refresh().unwrap();
         assert_eq!(found(&reader, Some(&index)), every);
         if fed.indexed_to >= fed.size {

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sealtrail_disk::{Disk, RealDisk};
 use sealtrail_ledger::line::LogInfo;
 use serde::Serialize;
 
 use crate::error::IndexError;
+use crate::files::{Files, RealFiles};
 use crate::layout::{Layout, SPAN, State};
-use crate::open::Mark;
+use crate::open::{Mark, open_folder};
 use crate::segment::Segment;
 
 /// A file can vanish between the list and its opening when the writer merges; each time means a merge ended just then.
@@ -39,6 +39,7 @@ pub struct Stats {
 }
 
 /// An open partition.
+#[derive(Clone)]
 pub(crate) struct Partition {
     first: u64,
     generation: u32,
@@ -50,7 +51,12 @@ pub(crate) struct Partition {
 impl Index {
     /// Opens the index in `dir`. One that is missing or of another log or version is empty, and its state says so.
     pub fn open(dir: &Path, log: &LogInfo) -> Result<Self, IndexError> {
-        let mut index = Self { layout: Layout::new(dir), log: log.clone(), state: State::Missing, partitions: Vec::new() };
+        Self::open_on(Arc::new(RealFiles), dir, log)
+    }
+
+    /// As [`Index::open`], of other files.
+    pub(crate) fn open_on(files: Arc<dyn Files>, dir: &Path, log: &LogInfo) -> Result<Self, IndexError> {
+        let mut index = Self { layout: Layout::new(files, dir), log: log.clone(), state: State::Missing, partitions: Vec::new() };
         index.refresh()?;
         Ok(index)
     }
@@ -116,19 +122,13 @@ impl Index {
         }
         let mut partitions = Vec::new();
         for (first, found) in self.layout.partitions()? {
-            let known = self.partitions.iter().position(|known| known.first == first && known.generation == found.generation);
+            let known = self.partitions.iter().find(|known| known.first == first && known.generation == found.generation);
             // A full partition of one segment changes no more.
-            let done = |known: &Partition| known.to == first + SPAN && known.segments.len() == 1;
-            let known = known.map(|at| self.partitions.swap_remove(at));
-            if let Some(known) = known {
-                if done(&known) {
-                    partitions.push(known);
-                    continue;
-                }
-                partitions.extend(Partition::open(&found.dir, first, found.generation, Some(known))?);
-                continue;
+            let done = |known: &&Partition| known.to == first + SPAN && known.segments.len() == 1;
+            match known.filter(done) {
+                Some(known) => partitions.push(known.clone()),
+                None => partitions.extend(Partition::open(self.layout.files(), &found.dir, first, found.generation, known)?),
             }
-            partitions.extend(Partition::open(&found.dir, first, found.generation, None)?);
         }
         Ok(partitions)
     }
@@ -136,21 +136,21 @@ impl Index {
 
 impl Partition {
     /// Opens a partition; nothing when nothing is committed in it yet. Segments of `known` that are still there stay open.
-    fn open(dir: &Path, first: u64, generation: u32, known: Option<Self>) -> Result<Option<Self>, IndexError> {
-        let meta = match RealDisk.read(&dir.join("meta.json")) {
+    fn open(files: &dyn Files, dir: &Path, first: u64, generation: u32, known: Option<&Self>) -> Result<Option<Self>, IndexError> {
+        let meta = match files.disk().read(&dir.join("meta.json")) {
             Err(error) if error.is_missing() => return Ok(None),
             other => other?,
         };
-        if let Some(known) = known.as_ref().filter(|known| known.meta == meta) {
-            return Ok(Some(Self { meta, segments: known.segments.clone(), ..*known }));
+        if let Some(known) = known.filter(|known| known.meta == meta) {
+            return Ok(Some(known.clone()));
         }
         let open = || {
-            let index = tantivy::Index::open_in_dir(dir)?;
+            let index = open_folder(files, dir)?;
             let metas = index.load_metas()?;
             let to = Mark::of(&metas, first).to;
             let mut segments = Vec::new();
             for segment in metas.segments.into_iter().map(|segment| index.segment(segment)) {
-                let old = known.iter().flat_map(|known| &known.segments).find(|old| old.id == segment.id());
+                let old = known.into_iter().flat_map(|known| &known.segments).find(|old| old.id == segment.id());
                 segments.push(match old {
                     Some(old) => Arc::clone(old),
                     None => Arc::new(Segment::open(&segment, dir, first)?),

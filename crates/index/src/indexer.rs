@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use sealtrail_disk::{Disk, Lock, RealDisk};
+use sealtrail_disk::Lock;
 use sealtrail_ledger::line::LogInfo;
 use sealtrail_ledger::read::{Reader, Stored};
 use sealtrail_tlog::Seq;
 use serde_json::Value;
-use tantivy::Index;
+use tantivy::TantivyError;
 
 use crate::error::IndexError;
+use crate::files::{Files, RealFiles};
 use crate::layout::{Layout, SPAN, State, remove_tree};
-use crate::open::{Mark, positions};
+use crate::open::{Mark, open_folder, positions};
 use crate::partition::Partition;
 use crate::run::Progress;
 
@@ -59,6 +61,8 @@ pub struct Indexer {
     closing: Option<JoinHandle<Result<(), IndexError>>>,
     /// Whether what is there was compared with the log.
     compared: bool,
+    /// Whether everything was to be thrown away and some of it may still be there.
+    wiping: bool,
     _lock: Box<dyn Lock>,
 }
 
@@ -66,9 +70,14 @@ impl Indexer {
     /// Opens the index in `dir` for writing, or begins one. An index of another log or version is thrown away, and so is a partition
     /// that cannot be opened.
     pub fn open(dir: &Path, log: &LogInfo, options: &IndexerOptions) -> Result<Self, IndexError> {
-        RealDisk.create_dir(dir)?;
-        let layout = Layout::new(dir);
-        let lock = RealDisk.lock(&layout.lock_path())?;
+        Self::open_on(Arc::new(RealFiles), dir, log, options)
+    }
+
+    /// As [`Indexer::open`], on other files.
+    pub(crate) fn open_on(files: Arc<dyn Files>, dir: &Path, log: &LogInfo, options: &IndexerOptions) -> Result<Self, IndexError> {
+        let layout = Layout::new(files, dir);
+        layout.disk().create_dir(dir)?;
+        let lock = layout.disk().lock(&layout.lock_path())?;
         let ready = layout.state(log)? == State::Ready;
         layout.clean(!ready)?;
         if !ready {
@@ -76,15 +85,15 @@ impl Indexer {
         }
         let mut marks = BTreeMap::new();
         for (first, found) in layout.partitions()? {
-            match whole(&found.dir, first) {
+            match whole(layout.files(), &found.dir, first) {
                 Ok(mark) => {
                     marks.insert(first, mark);
                 }
-                Err(_) => remove_tree(&found.dir)?,
+                Err(_) => remove_tree(layout.disk(), &found.dir)?,
             }
         }
         let memory_bytes = options.memory_bytes.max(MEMORY_BYTES_MIN);
-        Ok(Self { layout, memory_bytes, marks, open: None, closing: None, compared: false, _lock: lock })
+        Ok(Self { layout, memory_bytes, marks, open: None, closing: None, compared: false, wiping: false, _lock: lock })
     }
 
     /// Returns the position up to which everything is in the index.
@@ -100,6 +109,9 @@ impl Indexer {
     ///
     /// `reader` must have been refreshed. An erasure that is met on the way is followed: the partitions it touched are made anew.
     pub fn feed(&mut self, reader: &Reader, events_max: u64) -> Result<Fed, IndexError> {
+        if self.wiping {
+            self.wipe()?;
+        }
         self.compare(reader)?;
         let mut fed = Fed { size: reader.size().0, ..Fed::default() };
         let mut ranges = self.layout.to_forget()?;
@@ -115,6 +127,8 @@ impl Indexer {
         }
         if !ranges.is_empty() {
             fed.rebuilt = self.forget(reader, &ranges)?;
+            // What an earlier try left behind has the erased too.
+            self.layout.clean(false)?;
             self.layout.forgotten()?;
         }
         fed.indexed_to = self.indexed_to();
@@ -143,6 +157,13 @@ impl Indexer {
     fn add(&mut self, reader: &Reader, from: u64, to: u64, ranges: &mut Vec<(u64, u64)>) -> Result<(), IndexError> {
         let first = from / SPAN * SPAN;
         let mut partition = self.take(first)?;
+        // A commit that was reported failed may be there: what it has is not added twice.
+        let from = partition.mark().to.max(from);
+        if from >= to {
+            self.marks.insert(first, partition.mark().clone());
+            self.open = Some((first, partition));
+            return Ok(());
+        }
         let erased = ranges.len();
         let mark = copy(reader, &mut partition, from, to, |view| erased_ranges(reader, view, ranges))?;
         if ranges.len() > erased {
@@ -185,7 +206,7 @@ impl Indexer {
         }
         let found = self.layout.partitions()?.remove(&first);
         let dir = found.map_or_else(|| self.layout.partition(first, 1).0, |found| found.dir);
-        Partition::open(&dir, first, self.memory_bytes)
+        Partition::open(self.layout.files(), &dir, first, self.memory_bytes)
     }
 
     /// Makes the partitions anew in which something was erased: the ledger no longer has it.
@@ -203,15 +224,15 @@ impl Indexer {
                 continue;
             }
             let (dir, new) = self.layout.partition(first, found.generation + 1);
-            remove_tree(&new)?;
-            let mut partition = Partition::open(&new, first, self.memory_bytes)?;
+            remove_tree(self.layout.disk(), &new)?;
+            let mut partition = Partition::open(self.layout.files(), &new, first, self.memory_bytes)?;
             let mark = copy(reader, &mut partition, first, mark.to, |_| Ok(()))?;
             partition.commit(mark)?;
             partition.settle(true)?;
             partition.close()?;
-            RealDisk.rename(&new, &dir)?;
-            RealDisk.sync_dir(self.layout.dir())?;
-            remove_tree(&found.dir)?;
+            self.layout.disk().rename(&new, &dir)?;
+            self.layout.disk().sync_dir(self.layout.dir())?;
+            remove_tree(self.layout.disk(), &found.dir)?;
             rebuilt += 1;
         }
         Ok(rebuilt)
@@ -239,11 +260,14 @@ impl Indexer {
     }
 
     fn wipe(&mut self) -> Result<(), IndexError> {
+        self.wiping = true;
         self.closed()?;
         self.open = None;
         self.marks.clear();
         self.layout.clean(true)?;
-        Ok(self.layout.forgotten()?)
+        self.layout.forgotten()?;
+        self.wiping = false;
+        Ok(())
     }
 }
 
@@ -293,12 +317,17 @@ fn erased_ranges(reader: &Reader, view: &Value, ranges: &mut Vec<(u64, u64)>) ->
     Ok(())
 }
 
-/// Opens every segment of a partition; returns its mark.
-fn whole(dir: &Path, first: u64) -> Result<Mark, IndexError> {
+/// Opens every segment of a partition, which must be runs of positions one after another; returns its mark.
+fn whole(files: &dyn Files, dir: &Path, first: u64) -> Result<Mark, IndexError> {
     let look = || {
-        let index = Index::open_in_dir(dir)?;
-        positions(&index)?;
-        Ok(Mark::of(&index.load_metas()?, first))
+        let index = open_folder(files, dir)?;
+        let mark = Mark::of(&index.load_metas()?, first);
+        let runs = positions(&index)?;
+        let end = runs.iter().try_fold(first, |next, (_, at, docs)| (first + at == next).then(|| next + u64::from(*docs)));
+        match end == Some(mark.to) {
+            true => Ok(mark),
+            false => Err(TantivyError::InternalError(format!("its segments are no run of positions up to {}", mark.to))),
+        }
     };
     look().map_err(IndexError::on("open", dir))
 }

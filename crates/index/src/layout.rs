@@ -10,13 +10,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sealtrail_disk::{Disk, DiskError, RealDisk, replace};
+use sealtrail_disk::{Disk, DiskError, replace};
 use sealtrail_ledger::line::LogInfo;
 use serde::{Deserialize, Serialize};
 
+use crate::files::Files;
+
 /// 524,288 positions: a set of them has 64 KiB, and a year of 700 million events has 1,336 partitions. Unit tests fill smaller ones.
-pub(crate) const SPAN: u64 = if cfg!(test) { 1 << 10 } else { 1 << 19 };
+pub(crate) const SPAN: u64 = if cfg!(test) { 1 << 6 } else { 1 << 19 };
 
 /// Rises with every change of what is indexed or how; an index of another version is made anew.
 const VERSION: u32 = 1;
@@ -49,8 +52,9 @@ pub enum State {
 }
 
 /// The folder of an index.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Layout {
+    files: Arc<dyn Files>,
     dir: PathBuf,
 }
 
@@ -62,8 +66,16 @@ pub(crate) struct Found {
 }
 
 impl Layout {
-    pub(crate) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+    pub(crate) fn new(files: Arc<dyn Files>, dir: &Path) -> Self {
+        Self { files, dir: dir.to_owned() }
+    }
+
+    pub(crate) fn files(&self) -> &dyn Files {
+        &*self.files
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.files.disk()
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -76,7 +88,7 @@ impl Layout {
 
     /// Returns whether the index is one of `log`.
     pub(crate) fn state(&self, log: &LogInfo) -> Result<State, DiskError> {
-        let bytes = match RealDisk.read(&self.dir.join("index.json")) {
+        let bytes = match self.disk().read(&self.dir.join("index.json")) {
             Err(error) if error.is_missing() => return Ok(State::Missing),
             other => other?,
         };
@@ -87,7 +99,7 @@ impl Layout {
     /// Says that the index is one of `log`.
     pub(crate) fn write(&self, log: &LogInfo) -> Result<(), DiskError> {
         let json = serde_json::to_string(&About::of(log)).unwrap_or_default();
-        replace(&RealDisk, &self.dir.join("index.json"), format!("{json}\n").as_bytes())
+        replace(self.disk(), &self.dir.join("index.json"), format!("{json}\n").as_bytes())
     }
 
     /// Returns the partitions by their first position: of each the newest.
@@ -119,7 +131,7 @@ impl Layout {
             if let Some((first, _)) = parse(ours)
                 && !newest.get(&first).is_some_and(kept)
             {
-                remove_tree(&self.dir.join(&name))?;
+                remove_tree(self.disk(), &self.dir.join(&name))?;
             }
         }
         Ok(())
@@ -128,12 +140,12 @@ impl Layout {
     /// Notes that the partitions of these positions must be made anew.
     pub(crate) fn forget(&self, ranges: &[(u64, u64)]) -> Result<(), DiskError> {
         let json = serde_json::to_string(&ToForget { ranges: ranges.to_vec() }).unwrap_or_default();
-        replace(&RealDisk, &self.dir.join("forget.json"), json.as_bytes())
+        replace(self.disk(), &self.dir.join("forget.json"), json.as_bytes())
     }
 
     /// Returns the positions whose partitions must be made anew.
     pub(crate) fn to_forget(&self) -> Result<Vec<(u64, u64)>, DiskError> {
-        let bytes = match RealDisk.read(&self.dir.join("forget.json")) {
+        let bytes = match self.disk().read(&self.dir.join("forget.json")) {
             Err(error) if error.is_missing() => return Ok(Vec::new()),
             other => other?,
         };
@@ -143,7 +155,7 @@ impl Layout {
 
     /// Says that they were made anew.
     pub(crate) fn forgotten(&self) -> Result<(), DiskError> {
-        match RealDisk.remove(&self.dir.join("forget.json")) {
+        match self.disk().remove(&self.dir.join("forget.json")) {
             Err(error) if error.is_missing() => Ok(()),
             other => other,
         }
@@ -153,15 +165,15 @@ impl Layout {
     pub(crate) fn bytes(&self) -> Result<u64, DiskError> {
         let mut sum = 0;
         for found in self.partitions()?.values() {
-            for name in RealDisk.list(&found.dir)? {
-                sum += RealDisk.size(&found.dir.join(name))?.unwrap_or(0);
+            for name in self.disk().list(&found.dir)? {
+                sum += self.disk().size(&found.dir.join(name))?.unwrap_or(0);
             }
         }
         Ok(sum)
     }
 
     fn names(&self) -> Result<Vec<String>, DiskError> {
-        match RealDisk.list(&self.dir) {
+        match self.disk().list(&self.dir) {
             Err(error) if error.is_missing() => Ok(Vec::new()),
             other => other,
         }
@@ -181,17 +193,17 @@ fn parse(name: &str) -> Option<(u64, u32)> {
 }
 
 /// Removes a folder of files; what is gone already is no error.
-pub(crate) fn remove_tree(dir: &Path) -> Result<(), DiskError> {
+pub(crate) fn remove_tree(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
     let gone = |result: Result<(), DiskError>| match result {
         Err(error) if error.is_missing() => Ok(()),
         other => other,
     };
-    let names = match RealDisk.list(dir) {
+    let names = match disk.list(dir) {
         Err(error) if error.is_missing() => return Ok(()),
         other => other?,
     };
     for name in names {
-        gone(RealDisk.remove(&dir.join(name)))?;
+        gone(disk.remove(&dir.join(name)))?;
     }
-    gone(RealDisk.remove_dir(dir))
+    gone(disk.remove_dir(dir))
 }

@@ -21,7 +21,14 @@ mod explain;
 mod extract;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
+mod faults;
+mod files;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod fill;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod folder;
 mod found;
 mod grams;
 mod hits;
@@ -47,6 +54,9 @@ mod sweep;
 mod term;
 mod time;
 mod values;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod world;
 
 pub use error::IndexError;
 pub use explain::{By, Explain, ExplainCondition, ExplainQuery, explain};

@@ -1,8 +1,12 @@
 //! What a partition says of itself.
 
+use std::path::Path;
+
 use tantivy::columnar::Column;
 use tantivy::index::SegmentId;
 use tantivy::{Index, IndexMeta, SegmentReader, TantivyError};
+
+use crate::files::Files;
 
 /// Up to where a partition is made: the payload of its commit, so that it is as old or as new as what was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,11 @@ impl Mark {
     pub(crate) fn to_payload(&self) -> String {
         format!("{} {}", self.to, self.leaf)
     }
+}
+
+/// Opens the index in a folder.
+pub(crate) fn open_folder(files: &dyn Files, dir: &Path) -> Result<Index, TantivyError> {
+    Index::open(files.folder(dir)?)
 }
 
 /// Returns the segments in the order of their positions: id, first position and number of documents.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrail_disk::{Disk, RealDisk};
 use sealtrail_ledger::read::Stored;
 use serde_json::Value;
 use tantivy::index::SegmentId;
@@ -12,6 +11,7 @@ use tantivy::{Index, IndexSettings, IndexWriter};
 use crate::doc::{Doc, Fields};
 use crate::error::IndexError;
 use crate::extract::Extractor;
+use crate::files::Files;
 use crate::open::{Mark, positions};
 
 /// Segments of fewer documents than these are merged with their neighbours as soon as there are [`FAN`] of them at the end.
@@ -31,13 +31,13 @@ pub(crate) struct Partition {
 
 impl Partition {
     /// Opens the partition in `dir`, or makes it.
-    pub(crate) fn open(dir: &Path, first: u64, memory_bytes: usize) -> Result<Self, IndexError> {
-        RealDisk.create_dir(dir)?;
+    pub(crate) fn open(files: &dyn Files, dir: &Path, first: u64, memory_bytes: usize) -> Result<Self, IndexError> {
+        files.disk().create_dir(dir)?;
         let (schema, fields) = Fields::schema();
         let settings = IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
         let make = || {
-            let directory = tantivy::directory::MmapDirectory::open(dir)?;
-            let index = if Index::exists(&directory)? { Index::open(directory)? } else { Index::create(directory, schema, settings)? };
+            let directory = files.folder(dir)?;
+            let index = if Index::exists(&*directory)? { Index::open(directory)? } else { Index::create(directory, schema, settings)? };
             let writer = index.writer_with_num_threads(1, memory_bytes)?;
             writer.set_merge_policy(Box::new(NoMergePolicy));
             let committed = Mark::of(&index.load_metas()?, first);

@@ -113,6 +113,43 @@ fn a_rename_without_sync_may_arrive_before_its_data() {
 }
 
 #[test]
+fn both_disks_rename_a_folder_with_what_is_in_it() {
+    // Protects what is made beside the old and takes its place: a folder keeps its files, a full one is not replaced.
+    both(|disk, folder| {
+        let (made, place, full) = (folder.join("made"), folder.join("place"), folder.join("full"));
+        for dir in [&made, &full] {
+            disk.create_dir(dir).unwrap();
+            create_whole(disk, &dir.join("file"), b"data").unwrap();
+        }
+        assert!(disk.rename(&made, &full).is_err());
+        disk.rename(&made, &place).unwrap();
+        assert_eq!(disk.read(&place.join("file")).unwrap(), b"data");
+        assert_eq!(disk.list(folder).unwrap(), ["full", "place"]);
+    });
+}
+
+#[test]
+fn a_folder_that_was_renamed_has_what_was_synced_in_it() {
+    // Protects the model: a crash after the rename of a folder was synced leaves what was done in it before, and none of what was not.
+    let sim = SimDisk::new();
+    sim.create_dir(Path::new("/t/made")).unwrap();
+    create_whole(&sim, Path::new("/t/made/synced"), b"data").unwrap();
+    sim.open(Path::new("/t/made/loose"), Open::New).unwrap();
+    sim.rename(Path::new("/t/made"), Path::new("/t/place")).unwrap();
+    let mut replay = sim.replay();
+    while replay.advance() {}
+    let image = replay.image(Crash { data: Data::Dropped, names: Names::Dropped });
+    assert_eq!(image.files(), [Path::new("/t/made/synced")]);
+    sim.sync_dir(Path::new("/t")).unwrap();
+    let mut replay = sim.replay();
+    while replay.advance() {}
+    let image = replay.image(Crash { data: Data::Dropped, names: Names::Dropped });
+    assert_eq!(image.files(), [Path::new("/t/place/synced")]);
+    let image = replay.image(Crash { data: Data::Kept, names: Names::Kept });
+    assert_eq!(image.files(), [Path::new("/t/place/loose"), Path::new("/t/place/synced")]);
+}
+
+#[test]
 fn a_lying_disk_fails_exactly_the_chosen_step() {
     // Protects the fault tests: every step can be failed, done or not done.
     let steps = {

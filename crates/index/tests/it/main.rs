@@ -9,3 +9,5 @@ mod kit;
 mod random;
 mod reports;
 mod search;
+#[path = "../../src/world.rs"]
+mod world;
