@@ -8,6 +8,9 @@ use sealtrail_config::{Budget, BudgetPer, Price};
 /// 65,536 sessions and persons of about 100 bytes: 8 MiB. The oldest is forgotten first, and then begins anew.
 const COUNTED_MAX: usize = 65_536;
 
+/// The API takes half of the usual price for requests of a batch.
+const BATCHED_SHARE: f64 = 0.5;
+
 const NS_PER_DAY: u64 = 86_400 * 1_000_000_000;
 
 /// What was used.
@@ -81,6 +84,11 @@ impl Budgets {
             }
         }
         crossed
+    }
+
+    /// Returns what an answer to a request of a batch cost.
+    pub(crate) fn cost_batched(&self, model: Option<&str>, answer: &Answer) -> Option<f64> {
+        self.cost(model, answer).map(|cost| cost * BATCHED_SHARE)
     }
 
     /// Returns what an answer cost, if its model has a price.

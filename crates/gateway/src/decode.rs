@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
-use sealtrail_capture::gateway::Reader;
+use sealtrail_capture::gateway::{BatchResult, Reader};
 
 /// 256 MiB out of one answer: what unpacks to more is no answer of a model.
 const DECODED_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -77,6 +77,11 @@ impl Decoder {
             let counted = Counted { reader: self.counted().reader.take(), bytes: 0 };
             *self = Self::Unread("not_decodable", counted);
         }
+    }
+
+    /// Takes the results of a batch that were found since the last time; `ended` says that no more bytes come.
+    pub(crate) fn results(&mut self, ended: bool) -> Vec<BatchResult> {
+        self.counted().reader.as_mut().map(|reader| reader.results(ended)).unwrap_or_default()
     }
 
     /// Ends; returns the reader, and why the answer was not decoded, if it was not.

@@ -8,16 +8,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sealtrail_capture::gateway::{Scribe, State};
 use sealtrail_engine::Ingested;
 use sealtrail_event::{AuditId, Event};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::budget::Budgets;
 use crate::seal::Seal;
 
-/// 4,096 events wait for a ledger that is full for a while; further ones are counted as lost.
-const WAITING_MAX: usize = 4_096;
+/// 32,768 events wait for a ledger that is full for a while, or slower than the results of a batch come; further ones are counted as lost. About 1 KiB each
+/// beside their slots: 32 MiB.
+const WAITING_MAX: usize = 32_768;
 
-/// 32 MiB of slots among them.
-const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// 64 MiB of slots among them.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// 1,024 events in one go; the daemon takes four times as many.
 const AT_ONCE: usize = 1_024;
@@ -35,6 +36,8 @@ pub(crate) struct Desk {
     state: Mutex<State>,
     budgets: Mutex<Budgets>,
     waiting: Arc<Mutex<Waiting>>,
+    /// There is room again for what waits.
+    room: Arc<Notify>,
     stopping: AtomicBool,
     denials: Mutex<Denials>,
 }
@@ -62,6 +65,7 @@ impl Desk {
             state: Mutex::new(state),
             budgets: Mutex::new(budgets),
             waiting: Arc::default(),
+            room: Arc::default(),
             stopping: AtomicBool::new(false),
             denials: Mutex::default(),
         }
@@ -128,6 +132,11 @@ impl Desk {
         let _ = tokio::task::spawn_blocking(move || seal.lost(count)).await;
     }
 
+    /// Returns when what waits may be tried again at once.
+    pub(crate) async fn room(&self) {
+        self.room.notified().await;
+    }
+
     /// Tries again what waits, and counts what had no place to wait.
     pub(crate) fn try_again(&self) {
         let (events, lost) = {
@@ -138,7 +147,15 @@ impl Desk {
             (events, waiting.lost.swap(0, Ordering::Relaxed))
         };
         if !events.is_empty() {
-            self.seal_later(events);
+            let (kept, waiting, room) = (events.clone(), Arc::clone(&self.waiting), Arc::clone(&self.room));
+            let done = move |fates: Vec<Ingested>| {
+                let whole = fates.iter().all(is_sealed);
+                keep(&waiting, kept, &fates);
+                if whole {
+                    room.notify_one();
+                }
+            };
+            self.seal.submit(events, Box::new(done));
         }
         if lost > 0 {
             self.seal.lost(lost);

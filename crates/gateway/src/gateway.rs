@@ -124,7 +124,8 @@ fn desk(seal: Arc<dyn Seal>, options: &Options, past: Past) -> Desk {
 
 async fn try_again(desk: Arc<Desk>) {
     loop {
-        tokio::time::sleep(AGAIN).await;
+        // After a try that was taken whole, the next one follows at once.
+        let _ = tokio::time::timeout(AGAIN, desk.room()).await;
         let desk = Arc::clone(&desk);
         // A panic in there has nobody to tell.
         let _ = tokio::task::spawn_blocking(move || desk.try_again()).await;

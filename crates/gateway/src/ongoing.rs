@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use hyper::http::response::Parts;
-use sealtrail_capture::gateway::{Answer, Ending, Exchange, How, Kind, Reader};
+use sealtrail_capture::gateway::{Answer, BatchCall, BatchResult, Ending, Exchange, How, Kind, Reader, What};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::body::{Tally, finish};
@@ -14,6 +14,10 @@ use crate::decode::Decoder;
 use crate::desk::{Desk, new_id, unix_ns};
 use crate::header;
 use crate::refuse::Refusal;
+use crate::resume::BATCHED;
+
+/// 15 results with at most 257 events each are 3,855; the daemon takes 4,096 in one go.
+const RESULTS_AT_ONCE: usize = 15;
 
 /// Headers in which the forms of the API name a request.
 const REQUEST_IDS: &[&str] = &["request-id", "x-request-id", "x-amzn-requestid"];
@@ -74,9 +78,14 @@ impl Ongoing {
         running.retry_after = text("retry-after");
         let kind = Kind::of(&text("content-type").unwrap_or_default());
         let keeps_text = running.desk.scribe.content();
-        // A document that no model answered is a list, a file, a result of a batch: counted and hashed.
-        let model = running.exchange.call.what.is_answered_by_model();
-        let kind = if kind == Kind::Document && !model && parts.status.is_success() { Kind::Opaque } else { kind };
+        let call = &running.exchange.call;
+        let kind = match (kind, &call.batch) {
+            (kind, _) if !parts.status.is_success() => kind,
+            (_, Some(BatchCall::Results(_))) => Kind::Results,
+            // A document that no model answered is a list, a file: counted and hashed.
+            (Kind::Document, _) if !call.what.is_answered_by_model() && call.what != What::Batch => Kind::Opaque,
+            (kind, _) => kind,
+        };
         running.is_stream = kind.is_stream() && parts.status.is_success();
         running.decoder = Some(Decoder::new(&text("content-encoding").unwrap_or_default(), Reader::new(kind, keeps_text)));
     }
@@ -87,9 +96,10 @@ impl Ongoing {
         running.first_byte.get_or_insert_with(|| running.started.elapsed());
         running.context.update(data);
         running.bytes += data.len() as u64;
-        if let Some(decoder) = &mut running.decoder {
-            decoder.feed(data);
-        }
+        let Some(decoder) = &mut running.decoder else { return };
+        decoder.feed(data);
+        let results = decoder.results(false);
+        running.tell_results(&results);
     }
 
     /// Ends the call.
@@ -129,12 +139,39 @@ impl Drop for Ongoing {
 }
 
 impl Running {
-    fn end(self, how: How) {
+    /// Tells the ends of a batch's requests as their lines pass.
+    fn tell_results(&self, results: &[BatchResult]) {
+        let Some(BatchCall::Results(batch)) = &self.exchange.call.batch else { return };
+        let desk = &self.desk;
+        for results in results.chunks(RESULTS_AT_ONCE) {
+            let now = unix_ns();
+            let mut events = Vec::new();
+            for result in results {
+                let mut budgets = desk.budgets();
+                let cost = budgets.cost_batched(result.answer.model.as_deref(), &result.answer);
+                let mut state = desk.state();
+                events.extend(desk.scribe.batched(&self.exchange, batch, result, cost, now, &mut state));
+                if state.told.first(BATCHED, Some(batch), &result.custom_id) {
+                    let crossed = budgets.use_up(self.whom(now), Used { tokens: tokens(&result.answer), usd: cost.unwrap_or_default() });
+                    events.extend(crossed.iter().map(|crossed| desk.scribe.crossed(&self.exchange, crossed, now, new_id())));
+                }
+            }
+            desk.seal_later(events);
+        }
+    }
+
+    fn whom(&self, unix_ns: u64) -> For<'_> {
+        For { session: self.exchange.session_name(), person: self.exchange.person(), unix_ns }
+    }
+
+    fn end(mut self, how: How) {
         let duration = self.started.elapsed();
-        let (reader, undecoded) = self.decoder.map_or((None, None), Decoder::finish);
+        let results = self.decoder.as_mut().map(|decoder| decoder.results(true)).unwrap_or_default();
+        self.tell_results(&results);
+        let (reader, undecoded) = self.decoder.take().map_or((None, None), Decoder::finish);
         let unread = undecoded.or_else(|| reader.as_ref().and_then(Reader::unread));
         let answer = reader.map_or_else(Answer::default, Reader::finish);
-        let whom = For { session: self.exchange.session_name(), person: self.exchange.person(), unix_ns: unix_ns() };
+        let whom = self.whom(unix_ns());
         let model = answer.model.as_deref().or(self.exchange.request.model.as_deref()).or(self.exchange.call.model.as_deref());
         let (cost_usd, crossed) = {
             let mut budgets = self.desk.budgets();

@@ -24,12 +24,18 @@ const EVENTS_BACK_COUNTED: u64 = 131_072;
 /// 1,024 calls without an end: as many as can run at once.
 const OPEN_MAX: usize = 1_024;
 
+/// The kind under which results of batches are remembered.
+pub(crate) const BATCHED: &str = "batched";
+
 /// What the trail says of calls before this start.
 #[derive(Debug, Default)]
 pub struct Past {
+    /// The newest time of an event.
+    last_ms: u64,
     open: BTreeMap<String, Value>,
     told: Vec<(&'static str, Option<String>, String)>,
     used: Vec<(Option<String>, String, u64, Used)>,
+    batches: Vec<(String, AuditId)>,
 }
 
 /// Reads the end of the ledger; `counted` says whether budgets need more of it.
@@ -50,13 +56,21 @@ impl Past {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
         let owned = |name: &str| text(name).map(str::to_owned);
         let (Some(kind), Some(id)) = (text("event_type"), text("audit_id")) else { return };
-        if matches!(kind, "model.response" | "gateway.response")
-            && let Some(parent) = text("parent_audit_id")
-        {
+        let batch = |name: &str| event.get("batch").and_then(|batch| batch.get(name)).and_then(Value::as_str);
+        // A result of a batch ends a request of the batch, not the call that its parent tells of.
+        let result = batch("id").zip(batch("custom_id"));
+        let parent = text("parent_audit_id").filter(|_| matches!(kind, "model.response" | "gateway.response"));
+        if let Some(parent) = parent.filter(|_| result.is_none()) {
             self.open.remove(parent);
         }
         if text("witness") != Some("gateway") {
             return;
+        }
+        if let Some((batch, name)) = result {
+            self.told.push((BATCHED, Some(batch.to_owned()), name.to_owned()));
+        }
+        if let (Some(id), Some(Ok(parent)), true) = (batch("id"), parent.map(AuditId::parse), event["batch"]["made"] == true) {
+            self.batches.push((id.to_owned(), parent));
         }
         match (kind, text("phase"), text("tool_use_id")) {
             ("model.request" | "gateway.request", Some("intent"), _) => {
@@ -66,7 +80,10 @@ impl Past {
                 }
             }
             ("model.response", ..) => {
-                let unix_ns = AuditId::parse(id).ok().and_then(|id| id.unix_ms()).unwrap_or_default().saturating_mul(1_000_000);
+                let own = AuditId::parse(id).ok().and_then(|id| id.unix_ms());
+                // Results of batches have ids without a time; they lie about where the events around them do.
+                self.last_ms = own.unwrap_or(self.last_ms);
+                let unix_ns = self.last_ms.saturating_mul(1_000_000);
                 self.used.push((owned("session_id"), owned("user_id").unwrap_or_default(), unix_ns, used(event)));
             }
             (_, Some("intent"), Some(call)) => self.told.push(("intent", owned("session_id"), call.to_owned())),
@@ -79,6 +96,9 @@ impl Past {
     pub(crate) fn settle(self, scribe: &Scribe, state: &mut State, budgets: &mut Budgets) -> Vec<Event> {
         for (kind, session, call) in &self.told {
             state.told.first(kind, session.as_deref(), call);
+        }
+        for (batch, request) in self.batches {
+            state.batches.made(&batch, request);
         }
         if budgets.any() {
             for (session, person, unix_ns, used) in &self.used {
@@ -119,7 +139,7 @@ fn exchange(id: &str, view: &Value) -> Option<Exchange> {
     };
     Some(Exchange {
         id: AuditId::parse(id).ok()?,
-        call: Call { form, what: if model { What::Message } else { What::Other }, model: text("model") },
+        call: Call { form, what: if model { What::Message } else { What::Other }, model: text("model"), batch: None },
         caller: Caller {
             session_id: text("session_id"),
             agent_id: text("agent_id"),

@@ -34,6 +34,10 @@ pub struct Block {
 pub struct Answer {
     /// Id of the message.
     pub message_id: Option<String>,
+    /// Id of a batch, where that is what was answered.
+    pub batch_id: Option<String>,
+    /// Results of a batch that were read on the way, and lines that were not.
+    pub results: Option<(u64, u64)>,
     /// The model that answered.
     pub model: Option<String>,
     /// Why it stopped.
@@ -92,16 +96,28 @@ impl Answer {
 
     /// Takes an answer that came as one JSON document.
     pub(crate) fn whole(&mut self, body: &[u8]) {
-        let Ok(message) = serde_json::from_slice::<Value>(body) else { return };
-        if message.get("type").and_then(Value::as_str) == Some("error") || message.get("error").is_some() {
+        if let Ok(message) = serde_json::from_slice::<Value>(body) {
+            self.read(&message);
+        }
+    }
+
+    /// Takes a whole message, an error, or what is told of a batch.
+    pub(crate) fn read(&mut self, message: &Value) {
+        let kind = message.get("type").and_then(Value::as_str);
+        if kind.is_some_and(|kind| kind.starts_with("message_batch")) {
+            self.batch_id = message.get("id").and_then(Value::as_str).map(short);
+            self.ended = true;
+            return;
+        }
+        if kind == Some("error") || message.get("error").is_some() {
             return self.fails(message.get("error"));
         }
         // The answer of Bedrock to a request that it refuses.
         if let Some(words @ Value::String(_)) = message.get("message") {
             return self.fails(Some(&serde_json::json!({"message": words})));
         }
-        self.head(&message);
-        self.stop(&message);
+        self.head(message);
+        self.stop(message);
         for (index, block) in message.get("content").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let index = index as u64;
             self.block_starts(index, block);

@@ -1,5 +1,8 @@
 //! What a request asks for, as its method and path say.
 
+/// 128 bytes: ids of batches have 33.
+const BATCH_ID_BYTES_MAX: usize = 128;
+
 /// Whose form of the API it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -30,6 +33,15 @@ pub enum What {
     Other,
 }
 
+/// What is asked about a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchCall {
+    /// To make one.
+    Make,
+    /// For the results of the one of this id.
+    Results(String),
+}
+
 /// One request by its method and path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -39,6 +51,8 @@ pub struct Call {
     pub what: What,
     /// The model, where the path names it.
     pub model: Option<String>,
+    /// What is asked about a batch, where that matters to the record.
+    pub batch: Option<BatchCall>,
 }
 
 impl What {
@@ -86,8 +100,18 @@ impl Call {
             form: Form::Anthropic,
             what: anthropic(post, path),
             model: None,
+            batch: batch(post, path),
         })
     }
+}
+
+fn batch(post: bool, path: &str) -> Option<BatchCall> {
+    let (_, rest) = path.trim_end_matches('/').split_once("/v1/messages/batches")?;
+    if post {
+        return rest.is_empty().then_some(BatchCall::Make);
+    }
+    let id = rest.strip_prefix('/')?.strip_suffix("/results")?;
+    (!id.is_empty() && id.len() <= BATCH_ID_BYTES_MAX && !id.contains('/')).then(|| BatchCall::Results(id.to_owned()))
 }
 
 /// A base URL may have a path of its own in front, so the end decides.
@@ -113,7 +137,7 @@ fn bedrock(post: bool, path: &str) -> Option<Call> {
         "count-tokens" if post => What::CountTokens,
         _ => What::Other,
     };
-    Some(Call { form: Form::Bedrock, what, model: Some(unescaped(model)) })
+    Some(Call { form: Form::Bedrock, what, model: Some(unescaped(model)), batch: None })
 }
 
 fn vertex(post: bool, path: &str) -> Option<Call> {
@@ -125,7 +149,7 @@ fn vertex(post: bool, path: &str) -> Option<Call> {
         _ => What::Other,
     };
     let model = (what != What::CountTokens).then(|| unescaped(model));
-    Some(Call { form: Form::Vertex, what, model })
+    Some(Call { form: Form::Vertex, what, model, batch: None })
 }
 
 /// Replaces `%XX`: clients escape the colon of a model's name. What is no text after that stays as it is.
@@ -193,7 +217,21 @@ mod tests {
             ),
         ];
         for (method, path, form, what, model) in cases {
-            assert_eq!(Call::of(method, path), Call { form, what, model: model.map(str::to_owned) }, "{method} {path}");
+            let call = Call::of(method, path);
+            assert_eq!((call.form, call.what, call.model.as_deref()), (form, what, model), "{method} {path}");
+        }
+    }
+
+    /// Protects the record of batches: making one and fetching its results are told from everything else under the same path.
+    #[test]
+    fn calls_about_batches_are_told_apart() {
+        let of = |method, path| Call::of(method, path).batch;
+        assert_eq!(of("POST", "/v1/messages/batches?beta=true"), Some(BatchCall::Make));
+        assert_eq!(of("GET", "/proxy/v1/messages/batches/b1/results?beta=true"), Some(BatchCall::Results("b1".to_owned())));
+        for (method, path) in
+            [("GET", "/v1/messages/batches"), ("GET", "/v1/messages/batches/b1"), ("POST", "/v1/messages/batches/b1/cancel")]
+        {
+            assert_eq!(of(method, path), None, "{method} {path}");
         }
     }
 

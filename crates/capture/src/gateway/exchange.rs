@@ -3,6 +3,7 @@
 use sealtrail_event::{AuditId, Outcome};
 
 use crate::gateway::answer::Answer;
+use crate::gateway::batched::Batches;
 use crate::gateway::call::Call;
 use crate::gateway::caller::Caller;
 use crate::gateway::history::Histories;
@@ -133,6 +134,8 @@ pub struct State {
     pub histories: Histories,
     /// Calls and results that were told before.
     pub told: Told,
+    /// Batches whose making was seen.
+    pub batches: Batches,
 }
 
 /// Says how a call ended, and why.

@@ -9,6 +9,7 @@
 //! - What is parsed is bounded; what is not parsed is said to be so, and still hashed.
 
 mod answer;
+mod batched;
 mod call;
 mod caller;
 mod exchange;
@@ -22,7 +23,8 @@ mod sse;
 mod told;
 
 pub use answer::{Answer, Block};
-pub use call::{Call, Form, What};
+pub use batched::{BatchResult, Batches};
+pub use call::{BatchCall, Call, Form, What};
 pub use caller::Caller;
 pub use exchange::{BudgetCrossed, Ending, Exchange, How, State};
 pub use frames::Frames;

@@ -1,6 +1,7 @@
 //! Reads an answer while it passes: as events, as frames, or as one document.
 
 use crate::gateway::answer::Answer;
+use crate::gateway::batched::{BatchResult, ResultLines};
 use crate::gateway::frames::Frames;
 use crate::gateway::sse::Sse;
 
@@ -16,6 +17,8 @@ pub enum Kind {
     Frames,
     /// One JSON document.
     Document,
+    /// Lines, each the result of a request of a batch.
+    Results,
     /// Something that is only counted and hashed.
     Opaque,
 }
@@ -47,13 +50,22 @@ pub struct Reader {
     frames: Frames,
     document: Vec<u8>,
     over: bool,
+    results: ResultLines,
 }
 
 impl Reader {
     /// Begins to read; `keeps_text` says whether the words of the model are kept or only counted.
     pub fn new(kind: Kind, keeps_text: bool) -> Self {
         let answer = Answer::new(keeps_text);
-        Self { kind, answer, sse: Sse::default(), frames: Frames::default(), document: Vec::new(), over: false }
+        Self {
+            kind,
+            answer,
+            sse: Sse::default(),
+            frames: Frames::default(),
+            document: Vec::new(),
+            over: false,
+            results: ResultLines::new(keeps_text),
+        }
     }
 
     /// Takes the next piece.
@@ -67,6 +79,7 @@ impl Reader {
                 self.document = Vec::new();
             }
             Kind::Document => self.document.extend_from_slice(bytes),
+            Kind::Results => self.results.feed(bytes),
             Kind::Opaque => {}
         }
     }
@@ -86,10 +99,21 @@ impl Reader {
         }
     }
 
+    /// Takes the results of a batch that were found since the last time; `ended` says that no more bytes come.
+    pub fn results(&mut self, ended: bool) -> Vec<BatchResult> {
+        if ended {
+            self.results.finish();
+        }
+        self.results.take()
+    }
+
     /// Ends the reading.
     pub fn finish(mut self) -> Answer {
         if self.kind == Kind::Document && !self.over {
             self.answer.whole(&self.document);
+        }
+        if self.kind == Kind::Results {
+            self.answer.results = Some((self.results.read, self.results.unread));
         }
         self.answer
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::draft::{Draft, time_token, token, word};
 use crate::gateway::answer::{Answer, is_call};
+use crate::gateway::call::BatchCall;
 use crate::gateway::exchange::{BudgetCrossed, Ending, Exchange, How, State, judge};
 use crate::gateway::request::Request;
 use crate::gateway::results;
@@ -65,6 +66,13 @@ impl Scribe {
         let mut draft = self.draft(exchange, unix_ns, ids(), name_of(exchange, "response"));
         draft.envelope.phase = Some(Phase::Outcome);
         draft.envelope.parent_audit_id = Some(exchange.id.clone());
+        if let Some(batch) = &answer.batch_id {
+            let made = exchange.call.batch == Some(BatchCall::Make);
+            if made {
+                state.batches.made(batch, exchange.id.clone());
+            }
+            draft.put(SlotName::Content, "batch", json!({"id": batch, "made": made}));
+        }
         self.tell_end(&mut draft, exchange, ending, answer);
         self.tell_answer(&mut draft, answer);
         let id = draft.envelope.audit_id.clone();
@@ -206,6 +214,9 @@ impl Scribe {
         if let Some(why) = ending.unread {
             passed["unread"] = why.into();
         }
+        if let Some((read, unread)) = answer.results {
+            (passed["results"], passed["results_unread"]) = (read.into(), unread.into());
+        }
         draft.put(SlotName::Content, "passed", passed);
         if let Some(after) = &ending.retry_after {
             let (after, _) = redacted::head(&self.redactor, after, 64);
@@ -213,7 +224,7 @@ impl Scribe {
         }
     }
 
-    fn tell_answer(&self, draft: &mut Draft, answer: &Answer) {
+    pub(super) fn tell_answer(&self, draft: &mut Draft, answer: &Answer) {
         let mut rules = Vec::new();
         for (name, value) in [
             ("stop_reason", answer.stop_reason.as_deref()),

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 fn read(kind: Kind, pieces: &[&[u8]]) -> Answer {
     let mut reader = Reader::new(kind, true);
     pieces.iter().for_each(|piece| reader.feed(piece));
+    // Counted in the answer.
+    reader.results(true);
     reader.finish()
 }
 
@@ -79,7 +81,7 @@ proptest! {
         let redactor = Arc::new(Redactor::new());
         let mut stream: Vec<u8> = events.iter().flat_map(|data| format!("data: {data}\r\n\r\n").into_bytes()).collect();
         stream.extend(&junk);
-        for kind in [Kind::Events, Kind::Frames, Kind::Document, Kind::Opaque] {
+        for kind in [Kind::Events, Kind::Frames, Kind::Document, Kind::Results, Kind::Opaque] {
             let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
             at.sort_unstable();
             let (mut pieces, mut from) = (Vec::new(), 0);

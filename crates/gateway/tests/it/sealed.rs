@@ -28,14 +28,15 @@ fn open(gateway: &Gateway) -> std::net::TcpStream {
     stream
 }
 
-fn sealed(home: &Home) -> Vec<Value> {
+/// Every event of the ledger.
+pub(crate) fn views(home: &Home) -> Vec<Value> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let reader = Reader::open(disk, &home.ledger()).unwrap();
-    reader
-        .iter(Seq(0))
-        .map(|stored| stored.unwrap().view())
-        .filter(|event| event["event_type"].as_str().unwrap().starts_with("model."))
-        .collect()
+    reader.iter(Seq(0)).map(|stored| stored.unwrap().view()).collect()
+}
+
+fn sealed(home: &Home) -> Vec<Value> {
+    views(home).into_iter().filter(|event| event["event_type"].as_str().unwrap().starts_with("model.")).collect()
 }
 
 /// Protects the order of the ledger and the story after a kill: the request lies before its answer, and a call that the killed process left open
@@ -84,8 +85,6 @@ fn a_counted_loss_is_sealed_as_the_gateways() {
     count_loss(&home, "model_calls", "gateway_unsealed", 2);
     assert_eq!(gaps(&home).unwrap().iter().map(|gap| gap.count).sum::<u64>(), 2);
     Daemon::start(&home, DaemonOptions::default()).unwrap().stop().unwrap();
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let reader = Reader::open(disk, &home.ledger()).unwrap();
-    let gap = reader.iter(Seq(0)).map(|stored| stored.unwrap().view()).find(|event| event["event_type"] == "ledger.gap").unwrap();
+    let gap = views(&home).into_iter().find(|event| event["event_type"] == "ledger.gap").unwrap();
     assert!(gap.to_string().contains("gateway_unsealed") && gap.to_string().contains("\"gateway\""), "{gap}");
 }
