@@ -1,10 +1,13 @@
-//! The client's settings files: which there are, and what events tell of them.
+//! The client's settings files and the flags it was started with: which there are, and what events tell of them.
 //!
 //! The engine reads the files ([`Look`]); here they become events. A file is told once per session and content: whoever wants to know what was
 //! granted at a time takes the newest snapshot of each file before it.
 
 mod events;
+mod launch;
 mod view;
+
+pub use launch::{COMMAND_LINE, COMMAND_LINE_BYTES_MAX, INLINE_SETTINGS, LaunchSettings, Launched, launched};
 
 pub(crate) use events::{Rules, fingerprint_of, rules_of, tell};
 

@@ -11,7 +11,7 @@ use sealtrail_intake::{Answer, Frame, HEADER_BYTES, Kind, header_length};
 use crate::handover;
 use crate::receive::Arrival;
 use crate::shared::Shared;
-use crate::side;
+use crate::side::{self, Client};
 use crate::socket::{self, Peer};
 
 /// 256 connections: one client runs perhaps 20 hooks at once; each costs a thread of 512 KiB of address space.
@@ -129,14 +129,16 @@ fn deliver(shared: &Shared, frame: &Frame, body: &[u8], peer: Peer) -> Answer {
         shared.transcripts.note(body, peer.uid);
     }
     let known = |session: &str| shared.receiver().sessions.folder(session).map(str::to_owned);
+    // The sender's own number as the kernel sees it from here: if the two differ, so do their pid namespaces.
+    let client_pid = Some(frame.client_pid).filter(|pid| *pid != 0 && peer.pid == frame.pid);
+    let client = client_pid.map(|pid| Client { pid, seen_unix_ns: frame.received_unix_ns });
     let arrival = Arrival {
         frame,
         body,
         uid: peer.uid,
-        // The sender's own number as the kernel sees it from here: if the two differ, so do their pid namespaces.
-        client_pid: Some(frame.client_pid).filter(|pid| *pid != 0 && peer.pid == frame.pid),
+        client_pid,
         side: side::read(wanted, peer.uid),
-        settings: if reads && frame.kind == Kind::Hook { shared.watch.look(body, peer.uid, known) } else { None },
+        settings: if reads && frame.kind == Kind::Hook { shared.watch.look_with(body, peer.uid, client, known) } else { None },
         late_ms: None,
         remote: None,
     };

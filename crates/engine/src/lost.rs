@@ -50,7 +50,7 @@ impl Watch {
 }
 
 /// Returns when a process started, in ticks since boot; nothing when it does not run (any more).
-fn start_of(pid: u32) -> Option<u64> {
+pub(crate) fn start_of(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything; what follows the last one is plain.
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_ascii_whitespace().collect();

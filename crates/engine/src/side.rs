@@ -1,6 +1,7 @@
 //! Files beside a hook: read at once, because the client may delete them, and only if they belong to the sender.
 
 mod instructions;
+mod launch;
 mod settings;
 
 use std::io::Read;
@@ -10,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use rustix::fs::OFlags;
 use sealtrail_capture::{Side, SideFile};
 
+pub(crate) use launch::Client;
 pub(crate) use settings::Watch;
 
 /// Reads the files that can be read; what is missing, too strange or somebody else's is left out.

@@ -111,6 +111,10 @@ vocabulary! {
     SettingsScope {
         /// The organisation's, which nobody else can loosen.
         Managed = "managed",
+        /// What the client was started with.
+        Launch = "launch",
+        /// What was permitted for the session only.
+        Session = "session",
         /// The person's for this project.
         Local = "local",
         /// The project's, for everybody who works on it.

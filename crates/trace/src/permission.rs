@@ -6,6 +6,7 @@
 mod bash;
 mod habit;
 mod judge;
+mod offer;
 mod path;
 mod report;
 mod rule;

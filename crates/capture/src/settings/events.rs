@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sealtrail_event::{Category, Grade, SettingsScope, Severity, SlotName, Witness};
 use serde_json::{Map, Value, json};
 
-use super::{Found, Look, SNAPSHOT, SettingsFile, Why, view};
+use super::{COMMAND_LINE, Found, Look, SNAPSHOT, SettingsFile, Why, view};
 use crate::draft::{Draft, time_token, token, word};
 use crate::hash::{self, Hash};
 use crate::hook::{Work, disclose};
@@ -101,10 +101,12 @@ fn members_of(file: &SettingsFile, look: &Look, work: &Work<'_>) -> (Value, Vec<
     if let Value::Object(told) = told {
         members.extend(told);
     }
-    let hash = (!seen.guessable && !elsewhere).then(|| hash::hex(&hash::sha256(bytes)));
+    // The command line is no file: what is kept of it has no bytes of its own.
+    let hashed = file.scope != SettingsScope::Trust && file.path != COMMAND_LINE;
+    let hash = (hashed && !seen.guessable && !elsewhere).then(|| hash::hex(&hash::sha256(bytes)));
     match &hash {
         Some(hash) => members.insert("sha256".to_owned(), hash.as_str().into()),
-        None if file.scope == SettingsScope::Trust => None,
+        None if !hashed => None,
         None => members.insert("sha256_withheld".to_owned(), true.into()),
     };
     (Value::Object(members), rules, hash.map(|hash| format!("sha256:{hash}")))
@@ -123,7 +125,7 @@ fn snapshot(first: &Draft, file: &SettingsFile, look: &Look, changed: bool, work
     envelope.source = Some(word(file.scope.as_str()));
     envelope.reason = Some(word(look.why.as_str()));
     draft.resource().kind = Some(word("settings"));
-    if let (Found::Present(bytes), false) = (&file.found, file.scope == SettingsScope::Trust) {
+    if let (Found::Present(bytes), false) = (&file.found, file.scope == SettingsScope::Trust || file.path == COMMAND_LINE) {
         draft.resource().size_bytes = Some(bytes.len() as u64);
     }
     draft.put_in(SlotName::Resource, "resource", "path", file.path.as_str().into());

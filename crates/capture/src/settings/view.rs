@@ -3,6 +3,8 @@
 use sealtrail_event::SettingsScope;
 use serde_json::{Map, Value, json};
 
+use super::launch;
+
 /// 4,096 rules of one list are told, the rest is counted.
 const RULES_MAX: usize = 4096;
 
@@ -99,6 +101,13 @@ pub(crate) fn trust(bytes: &[u8], folder: Option<&str>) -> Option<Map<String, Va
 pub(crate) fn read(scope: SettingsScope, bytes: &[u8], folder: Option<&str>) -> Option<Seen> {
     match scope {
         // The file holds much of the person, and changes all the time: neither its hash nor anything else of it is told.
+        SettingsScope::Launch => of(bytes).map(|mut seen| {
+            if let Some(flags) = launch::flags_of(&seen.whole) {
+                seen.members.shift_remove("other_members");
+                seen.members.insert("launch".to_owned(), flags.into());
+            }
+            seen
+        }),
         SettingsScope::Trust => trust(bytes, folder).map(|members| Seen { members, guessable: true, whole: Value::Null }),
         _ => of(bytes),
     }

@@ -17,6 +17,7 @@ use sealtrail_capture::settings::{
 };
 
 use super::instructions::Entries;
+use super::launch::{self, Client};
 use crate::clock::unix_ns;
 
 /// Where an organisation puts the client's settings on Linux; drop-ins stand beside it.
@@ -81,9 +82,26 @@ impl Watch {
     ///
     /// `known` tells the project folder of a session that was known before this process began.
     pub(crate) fn look(&self, body: &[u8], uid: u32, known: impl FnOnce(&str) -> Option<String>) -> Option<Look> {
+        self.look_with(body, uid, None, known)
+    }
+
+    /// Looks like [`Watch::look`], and when a session begins at what its client was started with.
+    pub(crate) fn look_with(
+        &self,
+        body: &[u8],
+        uid: u32,
+        client: Option<Client>,
+        known: impl FnOnce(&str) -> Option<String>,
+    ) -> Option<Look> {
         let mark = mark(body)?;
         let session = hash_of(&(uid, mark.session));
-        let look = self.settings(&mark, body, uid, session, known);
+        let mut look = self.settings(&mark, body, uid, session, known);
+        if let (Some(look), Some(client)) = (&mut look, client)
+            && matches!(look.why, Why::SessionStart | Why::FirstSeen)
+        {
+            let read = |path| self.file(SettingsScope::Launch, path, uid);
+            look.files.extend(launch::files(client, uid, look.folder.as_deref(), read));
+        }
         self.with_instructions(&mark, body, uid, session, look)
     }
 

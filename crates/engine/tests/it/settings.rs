@@ -16,6 +16,8 @@ struct Client {
     daemon: Option<Daemon>,
     folder: tempfile::TempDir,
     sent: u64,
+    /// The client's process; 0 when its hooks do not name one.
+    pid: u32,
 }
 
 impl Client {
@@ -26,7 +28,7 @@ impl Client {
         for name in ["project/.claude", "project/sub/.claude", "config/projects/p"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        Self { test, daemon, folder, sent: 0 }
+        Self { test, daemon, folder, sent: 0, pid: 0 }
     }
 
     fn write(&self, name: &str, value: &Value) {
@@ -54,7 +56,12 @@ impl Client {
         }
         self.sent += 1;
         let body = body.to_string().into_bytes();
-        assert!(matches!(send(&self.test.home, &frame(self.sent, &body), &body), Some(Answer::Sealed(_))));
+        let mut frame = frame(self.sent, &body);
+        if self.pid != 0 {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            (frame.client_pid, frame.received_unix_ns) = (self.pid, u64::try_from(now.as_nanos()).unwrap());
+        }
+        assert!(matches!(send(&self.test.home, &frame, &body), Some(Answer::Sealed(_))));
     }
 
     /// A command that runs without a question; returns nothing, its events have the id of the call.
@@ -124,6 +131,53 @@ fn given_used_revoked() {
     let second = report(of_call("toolu_2"), &events, &[]).unwrap();
     assert_eq!((second.ruling.word(), second.findings[0].kind), ("asked", "executed_while_unauthorised"));
     assert!(second.lost.unwrap().before);
+}
+
+/// A process with a command line of a client; it waits until its input ends.
+fn started_with(words: &[&str]) -> std::process::Child {
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", "read line", "claude"]).args(words).stdin(std::process::Stdio::piped()).spawn().unwrap()
+}
+
+/// Protects the answer for a client that was started with flags: they are recorded when its session begins, they are the rule that is named, and
+/// neither the prompt beside them nor a value of the environment in its settings is kept.
+#[test]
+fn flags_of_the_command_line_are_a_ground() {
+    let mut client = Client::new();
+    let settings = allow(&["Bash(publish *)"]).to_string();
+    let words = ["-p", "a prompt of Hunter2", "--allowedTools", "Bash(deploy *)", "--add-dir", "/q", "--settings", &settings];
+    let mut process = started_with(&words);
+    client.pid = process.id();
+    client.hook("SessionStart", json!({"source": "startup"}));
+    client.hook("UserPromptSubmit", json!({"prompt": "x"}));
+    client.run("toolu_1", "deploy web");
+    client.run("toolu_2", "publish web");
+    let mut other = started_with(&["-c"]);
+    client.pid = other.id();
+    client.hook("SessionStart", json!({"source": "resume"}));
+    client.run("toolu_3", "deploy web");
+    client.run("toolu_4", "publish web");
+    for process in [&mut process, &mut other] {
+        drop(process.stdin.take());
+        process.wait().unwrap();
+    }
+    let events = client.end();
+    let text = serde_json::to_string(&events).unwrap();
+    assert!(!text.contains("Hunter2") && !text.contains("never-kept"));
+    let launch: Vec<_> = snapshots(&events).into_iter().filter(|(source, _, _)| source == "launch").collect();
+    let present = told("launch", "present", "session_start");
+    assert_eq!(launch, [present.clone(), present, told("launch", "gone", "session_start")]);
+    let of_call = |call: &str| events.iter().find(|event| event["tool_use_id"] == call && event["phase"] == "outcome").unwrap();
+    let by = |call: &str| match report(of_call(call), &events, &[]).unwrap().ruling {
+        Ruling::Granted(ground) => (ground.rules[0].rule.clone(), ground.rules[0].path.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(by("toolu_1"), ("Bash(deploy *)".to_owned(), "command line".to_owned()));
+    assert_eq!(by("toolu_2"), ("Bash(publish *)".to_owned(), "command line --settings".to_owned()));
+    for call in ["toolu_3", "toolu_4"] {
+        let after = report(of_call(call), &events, &[]).unwrap();
+        assert_eq!((after.ruling.word(), after.findings.len()), ("asked", 1), "{after:?}");
+    }
 }
 
 /// Protects against silence: a change that no ConfigChange tells is found at the next hook, a file that goes away too, and a daemon that began anew

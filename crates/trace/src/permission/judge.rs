@@ -101,27 +101,33 @@ impl Case<'_> {
         doubts
     }
 
-    /// The files whose rules count.
-    fn files(&self) -> impl Iterator<Item = &File> {
+    /// The files whose rules of a list count. Where only the organisation's do, the command line and the person can still forbid.
+    fn files(&self, list: List) -> impl Iterator<Item = &File> {
         let only_managed = self.held.files.iter().any(|file| file.scope == SettingsScope::Managed && file.managed_rules_only);
-        self.held
-            .files
-            .iter()
-            .filter(move |file| file.scope != SettingsScope::Trust && (!only_managed || file.scope == SettingsScope::Managed))
+        let forbids = move |file: &File| list != List::Allow && (file.is_command_line() || file.scope == SettingsScope::Session);
+        let counts = move |file: &&File| match file.scope {
+            SettingsScope::Trust => false,
+            SettingsScope::Managed => true,
+            _ => !only_managed || forbids(file),
+        };
+        self.held.files.iter().filter(counts).filter(|file| !self.held.leaves_out(file.scope))
     }
 
     fn roots<'b>(&'b self, file: &'b File) -> Roots<'b> {
         let anchor = match file.scope {
             SettingsScope::User => file.path.rsplit_once('/').map(|(folder, _)| folder),
             SettingsScope::Managed | SettingsScope::Trust => None,
-            SettingsScope::Project | SettingsScope::Local => self.held.folder.as_deref(),
+            SettingsScope::Launch if !file.is_command_line() => {
+                file.path.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| folder.starts_with('/'))
+            }
+            SettingsScope::Project | SettingsScope::Local | SettingsScope::Launch | SettingsScope::Session => self.held.folder.as_deref(),
         };
         Roots { folder: self.held.folder.as_deref(), cwd: self.action.cwd, home: self.held.home.as_deref(), anchor }
     }
 
     /// Finds the first rule of a list that forbids or asks.
     fn against(&self, list: List, doubts: &mut Vec<String>) -> Option<ByRule> {
-        for file in self.files() {
+        for file in self.files(list) {
             for text in file.rules(list) {
                 match self.hold_against(text, list, file) {
                     Match::Yes => return Some(file.by(text, list)),
@@ -303,7 +309,7 @@ impl Case<'_> {
     /// Finds the first rule that permits; a project's rules count only in a folder that the person trusts.
     fn first(&self, doubts: &mut Vec<String>, holds: impl Fn(&rule::Rule<'_>, &File) -> Match) -> Option<ByRule> {
         let mut unsure = Vec::new();
-        for file in self.files() {
+        for file in self.files(List::Allow) {
             for text in file.rules(List::Allow) {
                 let needs_trust = matches!(file.scope, SettingsScope::Project | SettingsScope::Local);
                 match holds(&rule::parse(text), file) {

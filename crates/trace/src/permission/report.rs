@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Action, ByRule, Ground, Ruling, Snapshots, judge};
+use super::{Action, ByRule, File, Ground, Ruling, Snapshots, judge, offer};
 use crate::field::{at, summary, text};
 use crate::story::rank;
 
@@ -121,8 +121,29 @@ pub fn report(target: &Value, session: &[Value], later: &[Value]) -> Option<Repo
         findings: Vec::new(),
         unknown: Vec::new(),
     };
-    report.conclude(&held, shown);
+    let offers = offer::offers(&session[..position], session);
+    let decision = Decision {
+        asked: events.iter().any(|event| is_question(event)),
+        by: offer::decided_by(&events),
+        offered: offer::that_permits(&action, &held, &offers),
+    };
+    report.conclude(&held, shown, decision);
     Some(report)
+}
+
+/// Tells whether an event shows that somebody or something was asked. What only telemetry tells of a decision is no question.
+fn is_question(event: &Value) -> bool {
+    text(event, "phase") == "verdict" && rank(event) == 0
+}
+
+/// What is known of how the client came to its decision, beside the files.
+struct Decision<'a> {
+    /// Somebody was asked.
+    asked: bool,
+    /// Who decided, in the word of the client's telemetry.
+    by: Option<String>,
+    /// What may have been permitted for the session, and what would be said then.
+    offered: Option<(&'a File, Ruling)>,
 }
 
 /// Follows what the files say of one action from snapshot to snapshot.
@@ -159,9 +180,12 @@ impl History<'_> {
 
 impl Report {
     /// Says what was decided, what does not fit, and what is not known.
-    fn conclude(&mut self, held: &super::InForce, shown: &Value) {
+    fn conclude(&mut self, held: &super::InForce, shown: &Value, decision: Decision<'_>) {
         let ran = matches!(self.outcome.as_str(), "success" | "failure");
-        let asked = !self.asked.is_empty();
+        let asked = decision.asked;
+        if ran && !asked && matches!(self.ruling, Ruling::Asked(_)) {
+            self.by_session(&decision);
+        }
         self.decided = match (&self.ruling, ran, asked) {
             (_, _, _) if self.outcome == "denied" && asked => {
                 "refused after a question: by a person, a hook, or because nobody could be asked".to_owned()
@@ -172,6 +196,9 @@ impl Report {
             (_, true, false) => "ran without a question".to_owned(),
             _ => "not known: nobody saw its end".to_owned(),
         };
+        if let Some(by) = &decision.by {
+            self.decided = format!("{}; {}", self.decided, offer::in_words(by));
+        }
         if let Ruling::Unknown(missing) = &self.ruling {
             self.unknown.extend(missing.iter().cloned());
         }
@@ -183,11 +210,14 @@ impl Report {
                     let why = format!("its permission had ended at {} (snapshot {}), and it ran without a question", lost.at, lost.event);
                     self.find(&why);
                 }
-                None => self.unknown.push(
-                    "why no question was asked: what the client was started with (--allowedTools, --add-dir), what a person permitted for the \
-                     session, what a hook permitted, and the client's own list of harmless commands are in no settings file"
-                        .to_owned(),
-                ),
+                None if decision.by.is_none() => self.unknown.push(why_unasked(held)),
+                None => {}
+            }
+            if let (Some((offered, _)), None) = (&decision.offered, &decision.by) {
+                self.unknown.push(format!(
+                    "whether a person permitted for the session what the question {} of {} offered, which would permit this too",
+                    offered.event, offered.at
+                ));
             }
         }
         let late =
@@ -199,6 +229,14 @@ impl Report {
             return;
         }
         self.unknown.push("how it ended".to_owned());
+    }
+
+    /// Where the telemetry says that a permission of the session decided, what was offered for it is the rule.
+    fn by_session(&mut self, decision: &Decision<'_>) {
+        if let (Some("user_temporary"), Some((_, Ruling::Granted(ground)))) = (decision.by.as_deref(), &decision.offered) {
+            let because = "a person permitted it for the session: the question offered that, and the client's telemetry says so".to_owned();
+            self.ruling = Ruling::Granted(Ground { because, ..ground.clone() });
+        }
     }
 
     fn find(&mut self, why: &str) {
@@ -223,6 +261,16 @@ impl Report {
             "unknown": self.unknown,
         })
     }
+}
+
+/// Names what may be the reason that no question was asked, as far as the trail does not hold it.
+fn why_unasked(held: &super::InForce) -> String {
+    let launch =
+        if held.knows_launch() { "" } else { "what the client was started with (--allowedTools, --add-dir), which was not seen, " };
+    format!(
+        "why no question was asked: {launch}what a person permitted for the session, what a hook or the program around the client permitted, and \
+         the client's own list of harmless commands are in no settings file"
+    )
 }
 
 fn rules(ground: Option<&Ground>) -> Vec<Value> {

@@ -8,6 +8,13 @@ use serde_json::Value;
 use super::{ByRule, List};
 use crate::field::text;
 
+/// Stands for the command line where snapshots name the path of a file.
+const COMMAND_LINE: &str = "command line";
+/// Stands for settings that were typed into the command line.
+const INLINE_SETTINGS: &str = "command line --settings";
+/// Stands for the session where a rule is in no file.
+const THIS_SESSION: &str = "session";
+
 /// One settings file as one snapshot shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -28,6 +35,10 @@ pub struct File {
     allow: Vec<String>,
     additional: Vec<String>,
     trusted: Option<bool>,
+    /// Of a command line: whose settings the client reads, where it says so.
+    sources: Option<Vec<String>>,
+    /// Of a command line: the settings file that it names, or that they stand in it.
+    settings: Option<String>,
     gone: bool,
     /// The first snapshot that shows a rule, where it is an earlier one.
     since: BTreeMap<(&'static str, String), (String, String)>,
@@ -69,9 +80,42 @@ impl File {
             allow: list("allow"),
             additional: list("additionalDirectories"),
             trusted: told.and_then(|told| told.get("trusted")?.as_bool()),
+            sources: told
+                .and_then(|told| told.get("launch")?.get("setting_sources")?.as_array())
+                .map(|sources| sources.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+            settings: told.and_then(|told| told.get("launch")?.get("settings")?.as_str()).map(|settings| match settings {
+                "inline" => INLINE_SETTINGS.to_owned(),
+                path => path.to_owned(),
+            }),
             gone: status == "gone",
             since: BTreeMap::new(),
         })
+    }
+
+    /// Makes what a person may have permitted for the session, as the question `event` offered it.
+    pub(crate) fn of_session(event: &str, at: &str, allow: Vec<String>, additional: Vec<String>) -> Self {
+        Self {
+            event: event.to_owned(),
+            at: at.to_owned(),
+            scope: SettingsScope::Session,
+            path: THIS_SESSION.to_owned(),
+            unread: None,
+            managed_rules_only: false,
+            deny: Vec::new(),
+            ask: Vec::new(),
+            allow,
+            additional,
+            trusted: None,
+            sources: None,
+            settings: None,
+            gone: false,
+            since: BTreeMap::new(),
+        }
+    }
+
+    /// Tells whether these are flags of the command line itself, and no settings file that it names.
+    pub(crate) fn is_command_line(&self) -> bool {
+        self.scope == SettingsScope::Launch && self.path == COMMAND_LINE
     }
 
     /// Returns the rules of a list.
@@ -121,12 +165,25 @@ pub struct InForce {
 }
 
 impl InForce {
+    /// Tells whether somebody looked at what the client was started with.
+    pub(crate) fn knows_launch(&self) -> bool {
+        self.missing.contains(COMMAND_LINE) || self.files.iter().any(File::is_command_line)
+    }
+
+    /// Tells whether the command line leaves out the settings of a scope.
+    pub(crate) fn leaves_out(&self, scope: SettingsScope) -> bool {
+        let sources = self.files.iter().filter(|file| file.is_command_line()).find_map(|file| file.sources.as_ref());
+        let named = matches!(scope, SettingsScope::User | SettingsScope::Project | SettingsScope::Local);
+        named && sources.is_some_and(|sources| !sources.iter().any(|source| source == scope.as_str()))
+    }
+
     /// Folders beside the project's that the files open.
     pub(crate) fn additional_folders(&self) -> impl Iterator<Item = &str> {
         let trusted = |file: &&File| self.trusted == Some(true) || !matches!(file.scope, SettingsScope::Project | SettingsScope::Local);
         self.files
             .iter()
             .filter(trusted)
+            .filter(|file| !self.leaves_out(file.scope))
             .flat_map(|file| file.additional.iter().map(String::as_str))
             .filter(|folder| folder.starts_with('/'))
     }
@@ -164,7 +221,8 @@ impl Snapshots {
         let Some(mut file) = File::of(view).filter(|file| !file.path.is_empty()) else { return false };
         let known = self.missing.contains(&file.path) || self.files.contains_key(&file.path);
         // Settings of a folder that the session only went to do not hold for it; those of another session's project neither.
-        let elsewhere = text(view, "reason") == "new_folder" || (file.scope == SettingsScope::Trust && !own);
+        let elsewhere =
+            text(view, "reason") == "new_folder" || (matches!(file.scope, SettingsScope::Trust | SettingsScope::Launch) && !own);
         if elsewhere || (!own && !known) {
             return false;
         }
@@ -190,10 +248,12 @@ impl Snapshots {
     /// Returns what holds now.
     pub fn in_force(&self) -> InForce {
         let mut files: Vec<File> = self.order.iter().filter_map(|path| self.files.get(path)).cloned().collect();
+        // Of settings that a command line once named only those hold that the present one names.
+        let named = self.files.get(COMMAND_LINE).and_then(|line| line.settings.clone());
+        files.retain(|file| file.scope != SettingsScope::Launch || file.is_command_line() || named.as_ref() == Some(&file.path));
         let rank = |scope: SettingsScope| {
-            [SettingsScope::Managed, SettingsScope::Local, SettingsScope::Project, SettingsScope::User, SettingsScope::Trust]
-                .iter()
-                .position(|other| *other == scope)
+            use SettingsScope::{Launch, Local, Managed, Project, Session, Trust, User};
+            [Managed, Launch, Session, Local, Project, User, Trust].iter().position(|other| *other == scope)
         };
         files.sort_by_key(|file| rank(file.scope));
         let config = files.iter().map(|file| file.path.as_str()).chain(self.missing.iter().map(String::as_str));

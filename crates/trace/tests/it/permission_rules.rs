@@ -198,6 +198,96 @@ fn since_when_and_until_when() {
     assert!(report(&json!({"event_type": "session.started", "session_id": "s"}), &unasked, &[]).is_none());
 }
 
+/// Protects flags and permissions of the session: they count where the client counts them, and the answer names them as what they are.
+#[test]
+fn what_the_client_was_started_with_counts() {
+    let with = |files: &[(&str, &str, Value)], command: &str, looked: bool| {
+        let mut snapshots = Snapshots::of_session("s");
+        let missing = if looked { vec!["command line"] } else { Vec::new() };
+        snapshots.add(&json!({"session_id": "s", "witness": "hook", "resource": {"settings_folder": "/p", "settings_missing": missing}}));
+        for (n, (scope, path, members)) in files.iter().enumerate() {
+            snapshots.add(&snapshot(n as u32, scope, path, members.clone()));
+        }
+        judge(&Action { tool: "Bash", input: &json!({"command": command}), cwd: Some("/p"), mode: "default" }, &snapshots.in_force())
+    };
+    let line = |members: Value| ("launch", "command line", members);
+    let user = |members: Value| ("user", PATHS[1].1, members);
+    let by = |ruling: &Ruling| {
+        let ground = ruling.ground().and_then(|ground| ground.rules.first());
+        ground.map(|by| (by.scope.as_str().to_owned(), by.path.clone(), by.rule.clone()))
+    };
+    let flags = with(&[line(rules("allow", &["Bash(deploy *)"])), user(rules("allow", &["Bash(de*)"]))], "deploy web", true);
+    assert_eq!(by(&flags), Some(("launch".to_owned(), "command line".to_owned(), "Bash(deploy *)".to_owned())), "{flags:?}");
+    let named = line(json!({"permissions": {}, "launch": {"settings": "/q/extra.json"}}));
+    let extra = ("launch", "/q/extra.json", rules("deny", &["Bash(deploy *)"]));
+    let file = with(&[named.clone(), extra.clone(), user(rules("allow", &["Bash"]))], "deploy web", true);
+    assert_eq!((file.word(), by(&file).unwrap().1.as_str()), ("denied", "/q/extra.json"));
+    assert_eq!(with(&[line(json!({"permissions": {}})), extra, user(rules("allow", &["Bash"]))], "deploy web", true).word(), "granted");
+    // Where only the organisation's rules count, a flag can still forbid and no longer permit.
+    let only = ("managed", PATHS[0].1, json!({"permissions": {}, "switches": {"allowManagedPermissionRulesOnly": true}}));
+    assert_eq!(with(&[only.clone(), line(rules("allow", &["Bash"]))], "deploy web", true).word(), "asked");
+    assert_eq!(with(&[only, line(rules("deny", &["Bash"]))], "deploy web", true).word(), "denied");
+    // A client that was told to leave out a person's settings does not ask them.
+    let sources = json!({"permissions": {}, "launch": {"flags": ["--setting-sources"], "setting_sources": ["project"]}});
+    assert_eq!(with(&[line(sources.clone()), user(rules("allow", &["Bash"]))], "deploy web", true).word(), "asked");
+    // A settings file cannot say so, and the command line of another session says nothing of this one.
+    assert_eq!(with(&[named, ("launch", "/q/extra.json", sources), user(rules("allow", &["Bash"]))], "deploy web", true).word(), "granted");
+    let mut snapshots = Snapshots::of_session("s");
+    snapshots.add(&json!({"session_id": "s", "witness": "hook", "resource": {"settings_missing": ["command line"]}}));
+    let mut other = snapshot(1, "launch", "command line", rules("allow", &["Bash"]));
+    other["session_id"] = json!("another");
+    assert!(!snapshots.add(&other));
+}
+
+/// Protects what a person permits for the session, which no file holds: it is a ground where the client's telemetry says so, it is named as
+/// possible where nobody says so, and it ends with the client's process.
+#[test]
+fn a_permission_of_the_session_is_found_in_its_question() {
+    let call = |id: &str, phase: &str, more: Value| {
+        let mut event = json!({
+            "audit_id": format!("{id}-{phase}"), "event_type": "tool.command", "witness": "hook", "session_id": "s", "tool_use_id": id, "phase": phase,
+            "tool_name": "Bash", "tool_input": {"command": format!("deploy {id}")}, "cwd": "/p", "permission_mode": "default",
+            "timestamp": "2026-11-21T09:00:00Z", "outcome": if phase == "outcome" { "success" } else { "" },
+        });
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    let offer = json!({"event_type": "policy.approval_requested", "permission_suggestions": [
+        {"type": "addRules", "behavior": "allow", "destination": "localSettings", "rules": [{"toolName": "Bash"}]},
+        {"type": "addRules", "behavior": "allow", "destination": "session", "rules": [{"toolName": "Bash", "ruleContent": "deploy:*"}]},
+    ]});
+    let telemetry = |source: &str| call("two", "verdict", json!({"event_type": "policy.decision", "witness": "otel", "source": source}));
+    let none = json!({});
+    let start = json!({"event_type": "session.started", "source": "startup", "session_id": "s", "witness": "hook", "resource": {"settings_folder": "/p"}});
+    let first = [
+        start.clone(),
+        snapshot(1, "user", PATHS[1].1, rules("allow", &[])),
+        call("one", "intent", none.clone()),
+        call("one", "verdict", offer),
+        call("one", "outcome", none.clone()),
+    ];
+    let second = |more: &[Value]| [&[call("two", "intent", none.clone())], more, &[call("two", "outcome", none.clone())]].concat();
+    let answer = |events: Vec<Value>| report(events.last().unwrap(), &events, &[]).unwrap();
+
+    let sure = answer([&first[..], &second(&[telemetry("user_temporary")])].concat());
+    let Ruling::Granted(ground) = &sure.ruling else { panic!("{sure:?}") };
+    let rule = &ground.rules[0];
+    assert_eq!((rule.rule.as_str(), rule.scope.as_str(), rule.event.as_str()), ("Bash(deploy:*)", "session", "one-verdict"));
+    assert!(sure.unknown.is_empty() && sure.findings.is_empty(), "{sure:?}");
+
+    let unsure = answer([&first[..], &second(&[])].concat());
+    assert_eq!(unsure.ruling.word(), "asked");
+    assert!(unsure.unknown.iter().any(|text| text.contains("one-verdict")), "{unsure:?}");
+
+    let hook = answer([&first[..], &second(&[telemetry("hook")])].concat());
+    assert!(hook.ruling.word() == "asked" && hook.decided.contains("a hook decided") && hook.unknown.is_empty(), "{hook:?}");
+
+    let mut again = first.to_vec();
+    again.push(start);
+    let forgotten = answer([&again[..], &second(&[telemetry("user_temporary")])].concat());
+    assert_eq!(forgotten.ruling.word(), "asked", "{forgotten:?}");
+}
+
 proptest::proptest! {
     /// Protects the reader of any trail: no rule, path or command line makes the judgement panic or run for ever.
     #[test]
