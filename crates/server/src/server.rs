@@ -120,6 +120,7 @@ impl Server {
             .enable_time()
             .build();
         let runtime = threads.map_err(ServeError::Threads)?;
+        let entered = runtime.enter();
         let archive = Archive::new(handle.home().clone(), Box::new(handle.clone()), options.deadline.as_secs());
         let app = Arc::new(App::new(archive, options.deadline, options.per_second));
         let archive = Arc::clone(&app.archive);
@@ -129,7 +130,6 @@ impl Server {
         let encrypted = tls.is_some();
         let listening = Arc::new(Listening { service, tls, connections: options.connections, idle: IDLE });
         let open = Arc::new(GracefulShutdown::new());
-        let entered = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         let accepting = runtime.spawn(accept(listener, listening, Arc::clone(&open)));
         let telling = runtime.spawn(tell_refused(Arc::clone(&archive)));

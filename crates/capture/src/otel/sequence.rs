@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use sealtrail_event::Token;
+use serde::{Deserialize, Serialize};
 
 use crate::hash::Hash;
 
@@ -30,7 +31,7 @@ pub struct Heard {
 }
 
 /// Events of one process that never came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// Fingerprint of session and resource.
     pub process: Hash,
@@ -49,12 +50,16 @@ pub struct Missing {
 pub struct Sequences {
     processes: HashMap<Hash, Process>,
     due: Vec<Missing>,
+    /// Whether the holes are others than when this was asked last.
+    changed: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Process {
     /// One after the highest number.
     next: u64,
+    /// Only its holes are known from before: how far it went on since then is not.
+    resumed: bool,
     last_unix_ns: u64,
     heard_unix_ns: u64,
     holes: Vec<Hole>,
@@ -73,6 +78,7 @@ impl Sequences {
             self.make_room();
             let process = Process {
                 next: heard.number.saturating_add(1),
+                resumed: false,
                 last_unix_ns: heard.unix_ns,
                 heard_unix_ns: now_unix_ns,
                 holes: Vec::new(),
@@ -82,8 +88,10 @@ impl Sequences {
         };
         process.heard_unix_ns = now_unix_ns;
         if heard.number >= process.next {
-            process.jump(heard, now_unix_ns);
-        } else if !process.fill(heard.number) && fresh && heard.unix_ns > process.last_unix_ns {
+            self.changed |= process.jump(heard, now_unix_ns);
+        } else if process.fill(heard.number) {
+            self.changed = true;
+        } else if fresh && heard.unix_ns > process.last_unix_ns {
             // A new process in the same session counts from the beginning again.
             self.due.extend(process.holes.drain(..).map(|hole| hole.missing));
             (process.next, process.last_unix_ns) = (heard.number.saturating_add(1), heard.unix_ns);
@@ -101,7 +109,38 @@ impl Sequences {
             due.extend(process.holes.extract_if(.., |hole| waited(hole)).map(|hole| hole.missing));
         }
         due.sort_by_key(|missing| (missing.until_unix_ns, missing.numbers.start));
+        self.changed |= !due.is_empty();
         due
+    }
+
+    /// Tells whether [`Self::changed`] has something to return.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Returns every hole that is waited for or not told yet, if they are others than when this was asked last.
+    pub fn changed(&mut self) -> Option<Vec<Missing>> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let waiting = self.processes.values().flat_map(|process| &process.holes).map(|hole| &hole.missing);
+        Some(self.due.iter().chain(waiting).cloned().collect())
+    }
+
+    /// Takes up the holes that an earlier run knew: they are waited for once more. Of nothing else from before is a gap told.
+    pub fn resume(&mut self, missing: Vec<Missing>, now_unix_ns: u64) {
+        for missing in missing {
+            let process = self.processes.entry(missing.process).or_insert_with(|| Process {
+                next: 0,
+                resumed: true,
+                last_unix_ns: 0,
+                heard_unix_ns: now_unix_ns,
+                holes: Vec::new(),
+            });
+            process.next = process.next.max(missing.numbers.end);
+            process.last_unix_ns = process.last_unix_ns.max(missing.until_unix_ns);
+            process.holes.push(Hole { missing, seen_unix_ns: now_unix_ns });
+        }
     }
 
     /// Takes out every hole: nobody will wait any longer.
@@ -111,6 +150,7 @@ impl Sequences {
 
     /// Puts back holes that could not be told.
     pub fn restore(&mut self, missing: Vec<Missing>) {
+        self.changed |= !missing.is_empty();
         self.due.extend(missing);
     }
 
@@ -126,9 +166,10 @@ impl Sequences {
 }
 
 impl Process {
-    /// Goes on to a number that was not heard yet; those between are a hole.
-    fn jump(&mut self, heard: &Heard, now_unix_ns: u64) {
-        if heard.number > self.next {
+    /// Goes on to a number that was not heard yet; those between are a hole. Tells whether there is one.
+    fn jump(&mut self, heard: &Heard, now_unix_ns: u64) -> bool {
+        let jumps = !std::mem::take(&mut self.resumed) && heard.number > self.next;
+        if jumps {
             let missing = Missing {
                 process: heard.process,
                 session: heard.session.clone(),
@@ -140,6 +181,7 @@ impl Process {
         }
         self.next = heard.number.saturating_add(1);
         self.last_unix_ns = self.last_unix_ns.max(heard.unix_ns);
+        jumps
     }
 
     /// Takes a number out of the hole that it is in; tells whether there was one.

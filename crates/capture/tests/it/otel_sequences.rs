@@ -88,6 +88,22 @@ fn what_is_restored_is_told() {
     assert_eq!(sequences.due(NOW), missing);
 }
 
+/// Protects holes over a kill: what an earlier run waited for is waited for again and may still be filled; how far the process went on meanwhile is no gap.
+#[test]
+fn what_is_resumed_is_waited_for_again() {
+    let mut before = after(&[0, 1, 5, 9, 10]);
+    let known = before.changed().unwrap();
+    assert_eq!((ranges(&known), before.changed()), (vec![(2, 5), (6, 9)], None));
+    let mut sequences = Sequences::default();
+    sequences.resume(known, NOW);
+    assert_eq!((sequences.changed(), sequences.due(NOW + PATIENCE_NS - 1)), (None, vec![]));
+    // 11 to 19 were heard before the kill or never: nobody knows, and 21 is missing for certain.
+    [3, 20, 22].iter().for_each(|number| sequences.hear(&heard(1, *number, 200), true, NOW));
+    assert_eq!(ranges(&sequences.changed().unwrap()), [(2, 3), (4, 5), (6, 9), (21, 22)]);
+    assert_eq!(ranges(&sequences.due(NOW + PATIENCE_NS)), [(2, 3), (4, 5), (6, 9), (21, 22)]);
+    assert_eq!(sequences.changed(), Some(Vec::new()));
+}
+
 /// Protects the memory: processes and holes are bounded, and what is forgotten is told, not lost; the largest number is no trouble.
 #[test]
 fn the_state_is_bounded() {

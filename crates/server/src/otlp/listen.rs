@@ -26,7 +26,7 @@ impl Otlp {
         }
     }
 
-    async fn tell(&self) {
+    async fn tell(self: &Arc<Self>) {
         let missing = self.sequences().due(self.collector.now_ns());
         let Some(arrival) = self.arrival().filter(|_| !missing.is_empty()) else { return self.sequences().restore(missing) };
         let events = missing.iter().map(|missing| gap(missing, &arrival)).collect();
@@ -34,6 +34,11 @@ impl Otlp {
         let untold = missing.into_iter().zip(fates).filter(|(_, fate)| *fate == Ingested::Later);
         let untold: Vec<Missing> = untold.map(|(missing, _)| missing).collect();
         self.sequences().restore(untold);
+        // After they are sealed: a kill before this tells them again, as the same events.
+        let otlp = Arc::clone(self);
+        let followed = tokio::task::spawn_blocking(move || otlp.kept.follow(&otlp.sequences)).await;
+        // It ends with the server only; the file then tells too much, and the same events are known.
+        drop(followed);
     }
 }
 
@@ -47,12 +52,17 @@ async fn look(otlp: Weak<Otlp>) {
 }
 
 impl Drop for Otlp {
-    /// Hands in what is still missing: the daemon stops after the server. What it does not take any more is lost with the numbers; the next
-    /// server begins anew.
+    /// Hands in what is still missing: the daemon stops after the server. What it does not take any more is told by the next server.
     fn drop(&mut self) {
         let missing = self.sequences().end();
         if let Some(arrival) = self.arrival().filter(|_| !missing.is_empty()) {
-            self.collector.handle.submit(missing.iter().map(|missing| gap(missing, &arrival)).collect(), drop);
+            let kept = Arc::clone(&self.kept);
+            let events = missing.iter().map(|missing| gap(missing, &arrival)).collect();
+            self.collector.handle.submit(events, move |fates| {
+                if !fates.contains(&Ingested::Later) {
+                    kept.write(&[]);
+                }
+            });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod grpc;
 mod http;
+mod kept;
 mod listen;
 mod take;
 
@@ -13,6 +14,7 @@ use axum::routing::post;
 use sealtrail_capture::otel::{Arrival, Sequences, Signal};
 use tokio::sync::Semaphore;
 
+use self::kept::Kept;
 use crate::collector::Collector;
 
 /// 32 MiB, in KiB: bodies that are being understood at the same time. Understood they take up to fifteen times as much, or about 480 MiB at worst.
@@ -25,20 +27,31 @@ pub(crate) struct Otlp {
     id_key: OnceLock<[u8; 32]>,
     /// Which numbers of which process were sealed.
     sequences: Mutex<Sequences>,
+    /// What is missing, for the next server if this one is killed.
+    kept: Arc<Kept>,
     /// Whether somebody looks for gaps from time to time.
     listening: AtomicBool,
     places: Arc<Semaphore>,
 }
 
-/// Returns the routes of OTLP. Who comes here holds a write key.
+/// Returns the routes of OTLP; called inside the server's runtime. Who comes here holds a write key.
 pub(crate) fn routes(collector: &Arc<Collector>) -> Router {
+    let kept = Kept::of(collector.handle.home());
+    let mut sequences = Sequences::default();
+    let missing = kept.read();
+    let resumed = !missing.is_empty();
+    sequences.resume(missing, collector.now_ns());
     let otlp = Arc::new(Otlp {
         collector: Arc::clone(collector),
         id_key: OnceLock::new(),
-        sequences: Mutex::default(),
+        sequences: Mutex::new(sequences),
+        kept,
         listening: AtomicBool::new(false),
         places: Arc::new(Semaphore::new(UNDERSTOOD_KIB_MAX)),
     });
+    if resumed {
+        otlp.listen();
+    }
     let http = |signal: Signal| post(move |otlp, sender, headers, body| http::export(signal, otlp, sender, headers, body));
     let grpc = |signal: Signal| post(move |otlp, sender, request| grpc::export(signal, otlp, sender, request));
     Router::new()

@@ -82,7 +82,7 @@ impl Otlp {
                 return Ok(taken);
             }
             let fates = self.collector.seal(Witness::Otel, part.events).await;
-            self.hear(&part.heard, &fates);
+            self.hear(&part.heard, &fates).await?;
             if fates.contains(&Ingested::Later) {
                 return Err(Refused::Later);
             }
@@ -102,15 +102,22 @@ impl Otlp {
         })
     }
 
-    /// Notes which numbers of which process are sealed now.
-    fn hear(&self, heard: &[Option<Heard>], fates: &[Ingested]) {
+    /// Notes which numbers of which process are sealed now; what is missing among them is kept before the sender is answered.
+    async fn hear(self: &Arc<Self>, heard: &[Option<Heard>], fates: &[Ingested]) -> Result<(), Refused> {
         let now = self.collector.now_ns();
-        let mut sequences = self.sequences();
-        for (heard, fate) in heard.iter().zip(fates) {
-            if let (Some(heard), false) = (heard, *fate == Ingested::Later) {
-                sequences.hear(heard, !matches!(fate, Ingested::Known { .. }), now);
+        {
+            let mut sequences = self.sequences();
+            for (heard, fate) in heard.iter().zip(fates) {
+                if let (Some(heard), false) = (heard, *fate == Ingested::Later) {
+                    sequences.hear(heard, !matches!(fate, Ingested::Known { .. }), now);
+                }
+            }
+            if !sequences.has_changed() {
+                return Ok(());
             }
         }
+        let otlp = Arc::clone(self);
+        tokio::task::spawn_blocking(move || otlp.kept.follow(&otlp.sequences)).await.map_err(gone)
     }
 }
 

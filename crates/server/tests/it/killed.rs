@@ -45,9 +45,12 @@ fn send(address: SocketAddr, key: &str, n: usize) -> Option<Response> {
 }
 
 fn post(address: SocketAddr, key: &str, body: &serde_json::Value) -> Option<Response> {
-    let body = body.to_string();
+    post_to(address, key, "/v1/events", body.to_string())
+}
+
+fn post_to(address: SocketAddr, key: &str, path: &str, body: String) -> Option<Response> {
     let head = format!(
-        "POST /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n",
         body.len()
     );
@@ -111,6 +114,43 @@ fn reopened(home: &Home) -> Vec<serde_json::Value> {
     Daemon::start(home, DaemonOptions::default()).unwrap().stop().unwrap();
     let reader = Reader::open(std::sync::Arc::new(sealtrail_disk::RealDisk), &home.ledger()).unwrap();
     reader.iter(sealtrail_tlog::Seq(0)).map(|stored| stored.unwrap().view()).collect()
+}
+
+/// Protects what telemetry showed to be missing: a server that is killed before it tells a gap tells it after its next start, once, and not when the rest came
+/// after all.
+#[test]
+fn a_gap_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, key) = home(&folder);
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/claude-code/otlp");
+    let export = |address, part: usize| {
+        let body = std::fs::read_to_string(format!("{fixtures}/api-errors.logs.0{part}.json")).unwrap();
+        assert_eq!(post_to(address, &key, "/v1/logs", body).unwrap().status, 200);
+    };
+    let gaps = || reopened(&home).into_iter().filter(|event| event["event_type"] == "system.witness_gap").collect::<Vec<_>>();
+    let killed = |parts: &[usize]| {
+        let (mut child, address) = serve(&home, "");
+        parts.iter().for_each(|part| export(address, *part));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    let stopped = |parts: &[usize]| {
+        let daemon = Daemon::start(&home, DaemonOptions::default()).unwrap();
+        let options = ServerOptions { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..ServerOptions::default() };
+        let server = Server::start(daemon.handle(), options).unwrap();
+        parts.iter().for_each(|part| export(server.address(), *part));
+        server.stop();
+        daemon.stop().unwrap();
+    };
+    killed(&[1, 3, 5]);
+    assert!(gaps().is_empty());
+    // Killed once more, after one of the two holes was filled.
+    killed(&[2]);
+    stopped(&[]);
+    let told = gaps();
+    assert_eq!(told.len(), 1, "{told:?}");
+    stopped(&[]);
+    assert_eq!(gaps(), told);
 }
 
 /// Protects senders when the disk is full: they are told so, and to come again, and when, each time and also while the daemon tries again; what was
