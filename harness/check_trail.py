@@ -52,6 +52,8 @@ SCENARIOS = {
     "killed-spooled": {"script": "killed-nested.json", "kill": "tail -f /dev/null", "daemon": False},
     "permissions": {"script": "permissions.json", "settings": "permissions-change.json", "permissions": True,
                     "types": ["auth.permission_snapshot", "auth.permission_granted", "auth.permission_revoked"]},
+    "launched": {"script": "launched.json", "settings": "launched.json", "client": ["--allowedTools", "Bash(mytool *)"],
+                 "asked": (permission_checks.LAUNCHED, permission_checks.COMMAND_LINE), "types": ["auth.permission_snapshot"]},
 }
 
 
@@ -101,8 +103,9 @@ def problems_of(scenario, out, home, sealtrail):
         found += trail_checks.blind_spots(calls, events, SECRET)
         found += trail_checks.problems_of_agents(calls, events, all_ended=not scenario.get("kill"))
         found += problems_of_session(scenario, events)
-    if scenario.get("permissions"):
-        found += permission_checks.problems(events, lambda event: run([sealtrail, "--home", home, "permission", event, "--output", "json"]))
+    if scenario.get("permissions") or scenario.get("asked"):
+        found += permission_checks.problems(events, lambda event: run([sealtrail, "--home", home, "permission", event, "--output", "json"]),
+                                            *scenario.get("asked", ()))
     found += secrets_on_disk(home)
     verified = run([sealtrail, "--home", home, "verify-integrity"])
     if verified.returncode != 0:

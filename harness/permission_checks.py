@@ -12,14 +12,20 @@ EXPECTED = {
     "src/two.txt": ("asked", None, True),
     "mytool two": ("granted", "Bash(mytool *)", None),
 }
+# Of a session that was started with --allowedTools "Bash(mytool *)" and has no settings that permit anything.
+COMMAND_LINE = "command line"
+LAUNCHED = {
+    "mytool one": ("granted", "Bash(mytool *)", None),
+    "othertool one": ("asked", None, None),
+}
 
 
-def problems(events, ask):
-    """Yields what is wrong; `ask` runs the command for an event."""
+def problems(events, ask, expected=EXPECTED, path=CONFIG):
+    """Yields what is wrong; `ask` runs the command for an event, and the rules stand in a file whose path ends with `path`."""
     snapshots = {event["audit_id"]: event for event in events if event["event_type"] == "auth.permission_snapshot"}
     if "never in the trail" in json.dumps(events):
         yield "a value of `env` is in the trail"
-    for name, (ruling, rule, before) in EXPECTED.items():
+    for name, (ruling, rule, before) in expected.items():
         calls = [event for event in events if event.get("phase") in ("intent", "outcome") and about(event).endswith(name)]
         if not calls:
             yield f"no event tells of {name}"
@@ -29,14 +35,14 @@ def problems(events, ask):
             yield f"permission exits {said.returncode} for {name}: {said.stderr.strip()[-300:]}"
             continue
         answer = json.loads(said.stdout)
-        yield from wrong(name, answer, ruling, rule, before, snapshots)
+        yield from wrong(name, answer, ruling, rule, before, snapshots, path)
 
 
-def wrong(name, answer, ruling, rule, before, snapshots):
+def wrong(name, answer, ruling, rule, before, snapshots, path):
     if answer["ruling"] != ruling:
         yield f"{name} is {answer['ruling']}, not {ruling}: {answer}"
     for by in answer["rules"]:
-        if by["rule"] != rule or not by["path"].endswith(CONFIG) or by["snapshot"] not in snapshots:
+        if by["rule"] != rule or not by["path"].endswith(path) or by["snapshot"] not in snapshots:
             yield f"{name}: by {by}, not by {rule}"
     if rule and not answer["rules"]:
         yield f"{name}: no rule is named: {answer}"
