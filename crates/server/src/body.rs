@@ -49,6 +49,10 @@ pub(crate) async fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, bo
     let read = tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, BODY_BYTES_MAX)).await;
     let slow = || plain(StatusCode::REQUEST_TIMEOUT, "slow", format!("the body did not come within {} s", BODY_PATIENCE.as_secs()));
     let bytes = read.map_err(|_| slow())?.map_err(|_| too_large())?;
+    // A list would be taken for the members in their order.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(plain(StatusCode::BAD_REQUEST, "parameter", "cannot use the body: it is no JSON object"));
+    }
     serde_json::from_slice(&bytes)
         .map_err(|error| Problem { position: None, ..plain(StatusCode::BAD_REQUEST, "parameter", format!("cannot use the body: {error}")) })
 }

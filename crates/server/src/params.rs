@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sealtrail_query::{Expr, FieldPath, Filter, Query, QueryError, Search, Sequence, Source};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::cursor::{Cursor, question};
@@ -41,6 +43,7 @@ pub struct Question {
     #[serde(rename = "where")]
     pub conditions: BTreeMap<String, Condition>,
     /// Events that must follow one another; not together with `query`.
+    #[serde(deserialize_with = "object")]
     pub sequence: Option<SequenceAsk>,
     /// From this time on: `2026-03-01`, `2 weeks ago`, `24h`.
     #[schema(example = "24h", max_length = 128)]
@@ -87,7 +90,7 @@ pub enum Condition {
     /// One of these values.
     Any(Vec<Scalar>),
     /// One of the values of `in`, none of `not_in`.
-    Both(InOut),
+    Both(#[serde(deserialize_with = "object")] InOut),
 }
 
 /// Values that a field must have, and those that it must not have.
@@ -254,6 +257,12 @@ impl Condition {
 /// Whether the answer is a list of events that has pages.
 pub(crate) fn is_list(search: &Search) -> bool {
     matches!(search.source, Source::Events(_)) && search.pipe.is_empty()
+}
+
+/// Reads what must be an object, or nothing: a list would be taken for the members in their order.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<T, D::Error> {
+    let members = Option::<Map<String, Value>>::deserialize(from)?;
+    T::deserialize(members.map_or(Value::Null, Value::Object)).map_err(serde::de::Error::custom)
 }
 
 fn sequence_of(ask: &SequenceAsk) -> Result<Search, Refusal> {

@@ -169,6 +169,10 @@ fn problems_say_what_is_wrong() {
     assert_eq!(test.ask("DELETE", &token, "/v1/events", "", &[]).status, 405);
     assert_eq!(test.ask("POST", &token, "/v1/search", "{}", &[("Content-Type", "text/plain")]).status, 415);
     assert_eq!(test.ask("POST", &token, "/v1/search", "{\"colour\":1}", &[("Content-Type", "application/json")]).status, 400);
+    // A list is no question, nor a part of one, although its items could be taken for members.
+    for body in ["[]", "[\"user_id=ann\"]", "{\"sequence\":[\"a b\",[\"user_id\"],5]}", "{\"where\":{\"user_id\":[[\"ann\"],[]]}}"] {
+        assert_eq!(test.ask("POST", &token, "/v1/search", body, &[("Content-Type", "application/json")]).status, 400, "{body}");
+    }
     assert_eq!(test.get("", "/v1/health").json()["status"], "ok");
     assert_eq!(test.get("", "/v1/openapi.json").json()["openapi"].as_str().map(|version| &version[..2]), Some("3."));
 }
