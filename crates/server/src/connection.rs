@@ -2,12 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::asked::Asked;
 
 /// 30 s without a byte taken: the other end has gone, or means no good.
 const STALL: Duration = Duration::from_secs(30);
@@ -15,23 +18,42 @@ const STALL: Duration = Duration::from_secs(30);
 /// As many bytes tell which version of HTTP is spoken: the preface of HTTP/2.
 const FIRST_BYTES: usize = 24;
 
-/// A connection that ends when nothing is taken from it for too long, or when nothing at all happens on it.
+/// How long nothing may happen on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// While a request is being answered: no byte in or out.
+    pub(crate) answering: Duration,
+    /// While none is: no byte out, whatever comes in.
+    pub(crate) unasked: Duration,
+}
+
+/// A connection that ends when nothing is taken from it for too long, when nothing at all happens on it, or when nothing is asked.
 pub(crate) struct Patient {
     stream: TcpStream,
     stalled: Option<Pin<Box<Sleep>>>,
-    idle: Duration,
-    quiet: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    asked: Arc<Asked>,
+    /// Until when something must happen, and how long that was.
+    quiet: Option<(Duration, Pin<Box<Sleep>>)>,
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, idle: Duration) -> Self {
-        Self { stream, stalled: None, idle, quiet: None }
+    pub(crate) fn new(stream: TcpStream, patience: Patience, asked: Arc<Asked>) -> Self {
+        Self { stream, stalled: None, patience, asked, quiet: None }
+    }
+
+    /// Begins the time anew; who waits for its end still does.
+    fn stir(&mut self) {
+        if let Some((patience, quiet)) = &mut self.quiet {
+            quiet.as_mut().reset(Instant::now() + *patience);
+        }
     }
 
     /// Counts the time of a write that waits.
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            (self.stalled, self.quiet) = (None, None);
+            self.stalled = None;
+            self.stir();
             return written;
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
@@ -47,13 +69,22 @@ fn timed_out<T>(timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>) -> Poll<
 impl AsyncRead for Patient {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(context, into);
+        let unasked = self.asked.is_none(context);
         if read.is_ready() {
-            self.quiet = None;
+            if !unasked {
+                self.stir();
+            }
             return read;
         }
-        let idle = self.idle;
-        let quiet = self.quiet.get_or_insert_with(|| Box::pin(sleep(idle)));
-        timed_out(quiet, context)
+        let patience = if unasked { self.patience.unasked } else { self.patience.answering };
+        if self.stalled.is_some() {
+            // What waits to be taken has a time of its own.
+            self.stir();
+        }
+        match &mut self.quiet {
+            Some((before, quiet)) if *before == patience => timed_out(quiet, context),
+            other => timed_out(&mut other.insert((patience, Box::pin(sleep(patience)))).1, context),
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod answer;
 mod archive;
+mod asked;
 mod body;
 mod chain;
 mod collector;

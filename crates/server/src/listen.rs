@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,16 +15,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::asked::{Answering, Asked};
 use crate::collector::Certificate;
-use crate::connection::{Patient, Prompt};
+use crate::connection::{Patience, Patient, Prompt};
 use crate::tls::{Tls, subject};
 
 /// 32 KiB: a head with a hundred long names.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 64;
 
-/// 10 s for the handshake, for the first bytes, for the head of a request, and between two requests: who sends a byte now and then does not keep a
-/// connection.
+/// 10 s for the handshake, for the first bytes, for the head of a request, and between two requests, whatever the version: who sends a byte now and
+/// then does not keep a connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// 64 requests at once over one connection: a client runs a few hooks at once, an exporter three.
@@ -34,7 +36,7 @@ pub(crate) struct Listening {
     pub(crate) service: Router,
     pub(crate) tls: Option<Tls>,
     pub(crate) connections: usize,
-    /// A connection without a byte in or out ends after this long.
+    /// A connection without a byte in or out ends after this long, also while a request is being answered.
     pub(crate) idle: Duration,
 }
 
@@ -60,19 +62,21 @@ pub(crate) async fn accept(listener: TcpListener, listening: Arc<Listening>, ope
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, listening: &Listening, watcher: Watcher) {
-    let (stream, service) = (Patient::new(stream, listening.idle), &listening.service);
-    let Some(tls) = &listening.tls else { return serve(stream, peer, None, service, watcher).await };
+    let asked = Arc::<Asked>::default();
+    let patience = Patience { answering: listening.idle, unasked: HEAD_PATIENCE };
+    let (stream, service) = (Patient::new(stream, patience, Arc::clone(&asked)), &listening.service);
+    let Some(tls) = &listening.tls else { return serve(stream, peer, None, (service, asked), watcher).await };
     // Who does not get through has nobody to tell: the other end sees why.
     let Ok(Ok(stream)) = tokio::time::timeout(HEAD_PATIENCE, tls.acceptor().accept(stream)).await else { return };
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(subject);
-    serve(stream, peer, certificate.map(|subject| Certificate(subject.into())), service, watcher).await;
+    serve(stream, peer, certificate.map(|subject| Certificate(subject.into())), (service, asked), watcher).await;
 }
 
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: SocketAddr,
     certificate: Option<Certificate>,
-    service: &Router,
+    (service, asked): (&Router, Arc<Asked>),
     watcher: Watcher,
 ) {
     let service = service.clone();
@@ -81,7 +85,8 @@ async fn serve(
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(certificate.clone());
         }
-        tower_service::Service::call(&mut service.clone(), request)
+        let (asking, answer) = (asked.begin(), tower_service::Service::call(&mut service.clone(), request));
+        async move { answer.await.map(|answer| answer.map(|body| Body::new(Answering { body, _asking: asking }))) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);

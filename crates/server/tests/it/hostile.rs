@@ -2,8 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Frame};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use sealtrail_server::{ServeError, Server, ServerOptions};
 use serde_json::{Value, json};
 
@@ -95,6 +101,56 @@ fn slow_heads_are_closed() {
     body.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
     assert!(begun.elapsed() < Duration::from_secs(25));
+}
+
+/// Protects connections of HTTP/2 as those of HTTP/1: one on which nothing is asked is closed, whether nothing was ever asked or everything is answered;
+/// one whose request is still coming stays.
+#[test]
+fn idle_http2_connections_are_closed() {
+    let test = start(&[record(1)]);
+    let (address, key, begun) = (test.address(), test.key("w", None), Instant::now());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let deadline = Duration::from_secs(25);
+    runtime.block_on(async {
+        let connect = || async {
+            let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+            (sender, tokio::spawn(connection))
+        };
+        let post = |body| {
+            let request = hyper::Request::post(format!("http://{address}/v1/events"));
+            request.header("authorization", format!("Bearer {key}")).header("content-type", "application/json").body(body).unwrap()
+        };
+        let event = Bytes::from_static(b"{\"event_type\":\"tool.invocation\"}");
+        let (mut slow, _slow_connection) = connect().await;
+        let (give, pieces) = tokio::sync::mpsc::channel(1);
+        let waiting = tokio::spawn(slow.send_request(post(Pieces(pieces).boxed())));
+        let (mut answered, answered_connection) = connect().await;
+        let answer = answered.send_request(post(Full::new(event.clone()).boxed())).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.into_body().collect().await.unwrap();
+        let (unasked, unasked_connection) = connect().await;
+        for closed in [answered_connection, unasked_connection] {
+            let _broken_off = tokio::time::timeout(deadline, closed).await.expect("it is still open");
+        }
+        drop(unasked);
+        assert!(begun.elapsed() > Duration::from_secs(5), "{:?}", begun.elapsed());
+        give.send(event).await.unwrap();
+        drop(give);
+        assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    });
+}
+
+/// A body that comes as it is given.
+struct Pieces(tokio::sync::mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
 }
 
 /// Protects the parser's limits: a head that is too large, has too many lines or is none is refused.
