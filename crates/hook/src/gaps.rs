@@ -15,7 +15,7 @@ pub(crate) fn count(home: &Path, class: Class, cause: &str, now_unix_ns: u64) {
 
 fn try_count(path: &Path, class: Class, cause: &str, now_unix_ns: u64) -> io::Result<()> {
     let file = open(path)?;
-    sealtrail_spool::lock(&file, Instant::now() + Duration::from_secs(2)).map_err(|()| io::Error::from(io::ErrorKind::WouldBlock))?;
+    sealtrail_spool::lock(&file, Instant::now() + Duration::from_secs(2))?;
     let mut bytes = [0u8; GAP_BYTES];
     file.read_exact_at(&mut bytes, 0)?;
     let mut table = GapTable::from_bytes(&bytes);

@@ -98,7 +98,7 @@ fn open_locked(folder: &Path, uid: u32) -> Result<File, Lost> {
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
         let file = open(folder, &path)?;
-        lock(&file, deadline).map_err(|()| Lost::new("lock", "another process keeps its lock"))?;
+        lock(&file, deadline).map_err(|_| Lost::new("lock", "another process keeps its lock"))?;
         let (held, named) = (file.metadata()?, std::fs::symlink_metadata(&path));
         if !named.is_ok_and(|named| named.ino() == held.ino() && named.dev() == held.dev()) {
             // Closed by another hook, or drained, between our open and our lock.
@@ -130,14 +130,14 @@ fn open(folder: &Path, path: &Path) -> io::Result<File> {
 }
 
 /// Takes the exclusive lock of a file, or gives up at the deadline.
-pub fn lock(file: &File, deadline: Instant) -> Result<(), ()> {
+pub fn lock(file: &File, deadline: Instant) -> io::Result<()> {
     // Nothing is ever sent: receiving with a timeout is the wait.
     let (_sender, never) = mpsc::channel::<()>();
     loop {
         match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(()),
             Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if Instant::now() < deadline => {}
-            Err(_) => return Err(()),
+            Err(error) => return Err(error.into()),
         }
         let _ = never.recv_timeout(Duration::from_micros(300));
     }
