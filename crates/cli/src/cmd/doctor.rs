@@ -11,6 +11,7 @@ use crate::theme::{self, Label};
 use crate::trail;
 use crate::visible::visible;
 
+mod doubles;
 mod home;
 mod hooks;
 mod machine;
@@ -92,6 +93,7 @@ pub(crate) fn run(call: &mut Call) -> Result<Exit, Failure> {
     let recent = trail.as_ref().and_then(|trail| trail.as_ref().ok()).map(home::recent);
     let mut checks = home::checks(trail, &home);
     checks.extend(hooks::checks(&home, recent.as_deref()));
+    checks.extend(doubles::check(recent.as_deref()));
     checks.push(home::level(&home, recent.as_deref()));
     checks.extend(machine::checks(&home));
     let count = |state| checks.iter().filter(|check| check.state == state).count();

@@ -315,6 +315,23 @@ fn doctor_and_status_tell_what_is_missing() {
     assert!(status.stdout.starts_with("ok  complete"), "{status}");
 }
 
+/// Protects a trail from being told everything twice unnoticed: hooks in the settings beside a plug-in that brings them are named, one way alone is not.
+#[test]
+fn doctor_names_hooks_that_are_installed_twice() {
+    let machine = with_session("hooks-session");
+    let doubles = || {
+        let doctor: Value = serde_json::from_str(&machine.run("doctor -o json").stdout).unwrap();
+        doctor["checks"].as_array().unwrap().iter().find(|check| check["id"] == "doubles").cloned()
+    };
+    machine.write("work/.claude/settings.json", r#"{"enabledPlugins": {"sealtrail@sealtrail": true}}"#);
+    assert_eq!(doubles(), None);
+    let hooks = r#"{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "/opt/sealtrail-hook", "args": []}]}]}}"#;
+    machine.write(".claude/settings.json", hooks);
+    let found = doubles().unwrap();
+    assert_eq!(found["state"], "warning");
+    assert_eq!(found["found"], "hooks are installed more than once: user settings; the plug-in, which the project settings switch on");
+}
+
 /// Protects `status` on a large trail: it counts by the index and reads no old segment, so it says the same when most of them are gone.
 #[test]
 fn status_reads_no_old_segment() {
