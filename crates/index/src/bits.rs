@@ -118,6 +118,12 @@ impl Bits {
         self.words.get(first..self.words.len().min(first + 8)).unwrap_or_default()
     }
 
+    /// Adds what [`Bits::words_at`] returned for `from`.
+    pub(crate) fn insert_words(&mut self, from: u32, words: &[u64]) {
+        let first = (from / 64) as usize;
+        self.words.iter_mut().skip(first).zip(words).for_each(|(word, other)| *word |= other);
+    }
+
     /// Returns the numbers, small ones first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().zip(0u32..).flat_map(|(word, at)| {

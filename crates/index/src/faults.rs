@@ -242,23 +242,23 @@ fn count_panics() {
 /// Protects the index from a disk that refuses one step while it is filled, merged, asked, follows an erasure and is opened again.
 #[test]
 fn a_step_that_fails_changes_no_answer() {
-    every_step(Fault::NotDone(ErrorKind::Other), false, 13, Life::live);
+    every_step(Fault::NotDone(ErrorKind::Other), false, 29, Life::live);
 }
 
 /// Protects the index from a disk that does a step and says it did not: no event is in it twice, no name of the erased stays.
 #[test]
 fn a_step_that_is_done_but_reported_failed_changes_no_answer() {
-    every_step(Fault::DoneButFailed(ErrorKind::Other), false, 13, Life::live);
+    every_step(Fault::DoneButFailed(ErrorKind::Other), false, 29, Life::live);
 }
 
 /// Protects the index from a disk that fills up and stays full, until there is room again.
 #[test]
 fn a_disk_that_stays_full_changes_no_answer() {
-    every_step(Fault::Short(ErrorKind::StorageFull), true, 41, Life::live);
+    every_step(Fault::Short(ErrorKind::StorageFull), true, 83, Life::live);
 }
 
 /// Protects the making anew: a step that fails while an index is thrown away and fed again leaves none that is half of one.
 #[test]
 fn a_step_that_fails_while_all_is_made_anew_changes_no_answer() {
-    every_step(Fault::NotDone(ErrorKind::Other), false, 97, Life::made_anew);
+    every_step(Fault::NotDone(ErrorKind::Other), false, 293, Life::made_anew);
 }

@@ -139,7 +139,7 @@ impl FieldLeaf {
     fn texts(&self, segment: &Segment, place: &Place, judge: &mut Judge, sums: &mut Sums, cancel: &Cancel) -> Result<(), IndexError> {
         if let Some(texts) = &self.exact {
             for text in texts {
-                segment.add_term(&term(&place.flat, Tag::Text, text.as_bytes()), &mut sums.yes)?;
+                segment.add_key(&place.flat, text, &mut sums.yes)?;
             }
             return Ok(());
         }

@@ -12,6 +12,7 @@
 
 mod bits;
 mod class;
+mod counts;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod differential;

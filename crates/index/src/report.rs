@@ -8,6 +8,7 @@ use sealtrail_query::{Aggregator, FieldPath, Interval, KeyValue, Limits, Query, 
 use tantivy::columnar::MonotonicallyMappableToU64;
 
 use crate::bits::Bits;
+use crate::counts::by_text;
 use crate::error::IndexError;
 use crate::hits::Chunk;
 use crate::index::Index;
@@ -111,6 +112,11 @@ impl<'a> Report<'a> {
     /// Counts the documents of `sure` by their columns; takes those out of it that the columns do not tell.
     fn count(&self, segment: &Segment, stage: &Stage, sure: &mut Bits, table: &mut Aggregator) -> Result<(), IndexError> {
         let cancel = &self.options.cancel;
+        if let ([field], None, None) = (stage.group(), stage.interval(), stage.value())
+            && let Some(counts) = by_text(segment, field, sure)?
+        {
+            return counts.into_iter().try_for_each(|(key, count)| Ok(table.add(&[key], Timestamp::UNIX_EPOCH, None, count)?));
+        }
         let mut groups = Groups::new(segment, sure, stage.interval())?;
         for field in stage.group() {
             let values = Values::new(segment, field, sure, cancel)?;

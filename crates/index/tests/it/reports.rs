@@ -101,3 +101,42 @@ fn columns_say_what_events_say() {
     println!("{asked} reports and sequences, {told} with rows");
     assert!(asked > 300 && told > 50, "most are right and many find something: {asked}, {told}");
 }
+
+/// Protects counts of whole columns: of a word that nearly every event has, of all but few events, of few, and of a field that has lists or
+/// two names; each as the events say.
+#[test]
+fn what_nearly_all_have_is_counted_as_the_events_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(21);
+    world.append((0..1_500u32).map(|n| {
+        let mut record =
+            json!({ "event_type": "data.file_read", "timestamp": "2026-03-01T10:00:00Z", "user_id": format!("user{}", n % 11) });
+        let more = match n {
+            0..600 => json!({ "status": "success" }),
+            600..1_200 if n.is_multiple_of(9) => json!({ "status": "fail", "user_id": null, "userId": format!("other{n}") }),
+            600..1_200 => json!({ "status": "success", "tool_name": "Bash" }),
+            _ => json!({ "user_id": ["user1", "user2"], "compliance_tags": ["a", "b"] }),
+        };
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record
+    }));
+    let reader = world.reader();
+    let mut writer = indexer(dir.path(), &reader);
+    for events in [620, 580, u64::MAX] {
+        writer.feed(&reader, events).unwrap();
+    }
+    let index = index(dir.path(), &reader);
+    let conditions = ["", "witness=hook", "not witness=hook", "witness=hook status=success", "status=fail", "user_id=user3"];
+    let pipes =
+        ["count by user_id", "terms user_id", "count by witness", "count by tool_name", "count by compliance_tags", "distinct status"];
+    for (condition, pipe) in conditions.iter().flat_map(|condition| pipes.iter().map(move |pipe| (condition, pipe))) {
+        let text = format!("{condition} | {pipe}");
+        let search = Search::parse(&text).unwrap();
+        let bounds = [(None, None), (Some(Seq(1_000)), Some(Seq(40))), (Some(Seq(630)), Some(Seq(615)))];
+        for (before, after) in bounds {
+            let options = Options { before, after, ..Options::default() };
+            let without = answer(&reader, None, &search, &options);
+            assert_eq!(answer(&reader, Some(&index), &search, &options), without, "{text} {options:?}");
+        }
+    }
+}
