@@ -18,6 +18,7 @@ printf 'audit:\n  api:\n    requests_per_second: 10000\n  collector:\n    reques
 for record in "$root"/fixtures/seeds/trail-*.json; do
     "$binary" --home "$home/trail" --quiet import events "$record"
 done
+: > "$home/log"
 "$binary" --home "$home/trail" serve --listen 127.0.0.1:0 2> "$home/log" &
 daemon=$!
 url=

@@ -7,7 +7,9 @@ use sealtrail_query::{Expr, FieldPath, Filter, Query, QueryError, Search, Sequen
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Schema, SchemaType};
+use utoipa::openapi::{ObjectBuilder, RefOr, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::cursor::{Cursor, question};
 use crate::grant::Grant;
@@ -107,7 +109,7 @@ pub struct InOut {
 }
 
 /// One value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Scalar {
     /// A text.
@@ -118,6 +120,16 @@ pub enum Scalar {
     Real(f64),
     /// A truth value.
     Bool(bool),
+}
+
+impl ToSchema for Scalar {}
+
+/// By hand: made of the variants, a whole number would be two of them at once, and so none.
+impl PartialSchema for Scalar {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::Array(vec![Type::String, Type::Number, Type::Boolean]);
+        ObjectBuilder::new().schema_type(types).description(Some("One value: a text, a number or a truth value.")).into()
+    }
 }
 
 impl std::fmt::Display for Scalar {
