@@ -60,6 +60,9 @@ SCENARIOS = {
                          "verdict": "gaps", "more": True},
     "recorder-killed": {"script": "recorder-killed.json", "around": "", "verdict": "gaps", "gaps": [("gateway", "model_call", "gateway_stopped")],
                         "more": True},
+    "transcript-deleted": {"script": "transcript-deleted.json", "tailed": True, "verdict": "complete", "notes": ["transcript_deleted"]},
+    "transcript-edited": {"script": "transcript-edited.json", "tailed": True, "verdict": "findings", "findings": ["transcript_changed"]},
+    "denied-yet-executed": {"script": "denied-yet-executed.json", "verdict": "findings", "findings": ["denied_yet_executed"], "more": True},
     "recorder-restarted": {"script": "recorder-restarted.json", "restarted": True, "verdict": "complete", "may_lose": "otel"},
     "gateway-killed": {"script": "gateway-killed.json", "restarted": True, "verdict": "findings", "findings": ["intent_without_outcome"],
                        "may_lose": "otel"},
@@ -184,6 +187,8 @@ def problems_of_words(scenario, certificate, code):
     findings = [finding["kind"] for finding in certificate["findings"]["items"]]
     found += [f"no gap {gap}: {gaps}" for gap in scenario.get("gaps", []) if gap not in gaps]
     found += [f"no finding {kind}: {findings}" for kind in scenario.get("findings", []) if kind not in findings]
+    notes = [note["kind"] for note in certificate["notes"]["items"]]
+    found += [f"no note {kind}: {notes}" for kind in scenario.get("notes", []) if kind not in notes]
     if not scenario.get("more"):
         found += [f"a gap that nobody made: {gap}" for gap in gaps if gap not in scenario.get("gaps", [])]
         found += [f"a finding that nobody made: {finding['kind']} {finding['detail']}" for finding in certificate["findings"]["items"]

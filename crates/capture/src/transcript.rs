@@ -11,10 +11,12 @@ mod notice;
 mod place;
 mod reading;
 mod request;
+mod rewritten;
 
 pub use notice::{Changed, FileFacts, changed, deleted, refused};
 pub use place::{Role, hook_transcript, meta_path, role_of};
 pub use reading::{Origin, Reading};
+pub use rewritten::rewritten;
 
 /// 16 MiB: the longest line that is understood, as for every record; of longer ones the beginning is kept.
 pub const LINE_BYTES_MAX: usize = sealtrail_event::RECORD_BYTES_MAX;

@@ -7,6 +7,8 @@ use sealtrail_event::AuditId;
 use sealtrail_index::{Answer, Index, Options, run};
 use sealtrail_ledger::read::Reader;
 use sealtrail_query::Search;
+use sealtrail_tlog::Seq;
+use serde_json::Value;
 
 use crate::shared::Shared;
 
@@ -26,6 +28,13 @@ impl Lookup {
 }
 
 impl Shared {
+    /// Returns the event of a number, if it can be read now.
+    pub(crate) fn sealed(&self, seq: u64) -> Option<Value> {
+        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        lookup.reader.refresh().ok()?;
+        Some(lookup.reader.get(Seq(seq)).ok()??.view())
+    }
+
     /// Returns those of `wanted` that are in the ledger, with their numbers. A ledger that cannot be read now is told elsewhere: then none is found.
     pub(crate) fn look_up(&self, wanted: &[AuditId]) -> Vec<(AuditId, u64)> {
         let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,7 @@ use std::fs;
 
 use proptest::prelude::*;
 use sealtrail_capture::transcript::{
-    Changed, FileFacts, LINE_BYTES_MAX, Origin, Reading, changed, deleted, hook_transcript, meta_path, role_of,
+    Changed, FileFacts, LINE_BYTES_MAX, Origin, Reading, changed, deleted, hook_transcript, meta_path, rewritten, role_of,
 };
 use sealtrail_event::{ENVELOPE_BYTES_MAX, Event, SLOT_BYTES_MAX};
 use serde_json::{Value, json};
@@ -350,4 +350,85 @@ fn hostile() -> impl Strategy<Value = String> {
         let text = line.to_string();
         text.chars().take(if cut > 1000 { usize::MAX } else { cut }).collect()
     })
+}
+
+/// Protects the memory of what was sealed: a line that comes again under the same id and says something else is an event of its own, with what it says now;
+/// a copy elsewhere, a later description of the agent, better redaction, erased words and growing counts are none.
+#[test]
+fn a_rewritten_line_is_told() {
+    let name = "session-tool-tour.jsonl";
+    let whose = || origin("67f895cc-c4d3-4dbe-b22f-9ccae7030c8c", None, None);
+    let sealed = tour();
+    let again = |text: &str, origin: Origin| -> Vec<Value> {
+        let events = events_of(&mut Reading::new(origin), text);
+        let pairs = events
+            .iter()
+            .filter_map(|event| Some((sealed.iter().find(|view| view["audit_id"] == event.envelope.audit_id.as_str())?, event)));
+        let told: Vec<Event> = pairs.filter_map(|(view, event)| rewritten(view, event, NOW)).collect();
+        told.iter().for_each(check);
+        told.iter().map(Event::to_json).collect()
+    };
+    let original = text(name);
+    assert_eq!(again(&original, whose()), Vec::<Value>::new());
+    assert_eq!(
+        again(&original, Origin { path: "/elsewhere/copy.jsonl".to_owned(), uid: Some(0), user: None, host: None, ..whose() }),
+        Vec::<Value>::new()
+    );
+    // Every member that says something, each in a line of its own.
+    let said = |event: &Value| event.get("prompt").or(event.get("response")).and_then(Value::as_str).map(str::to_owned);
+    let words: BTreeSet<String> =
+        sealed.iter().filter_map(said).filter(|text| text.len() > 8 && !text.contains(['\n', '"', '\\'])).collect();
+    assert!(words.len() > 3, "{words:?}");
+    for word in &words {
+        let told = again(&original.replace(&format!("\"{word}\""), "\"Nothing happened here.\""), whose());
+        assert!(!told.is_empty(), "nobody noticed that {word:?} is another text");
+        for event in &told {
+            assert_eq!(
+                (&event["event_type"], &event["reason"], &event["witness"]),
+                (&json!("transcript.changed"), &json!("rewritten"), &json!("fs"))
+            );
+            assert!(sealed.iter().any(|view| view["audit_id"] == event["parent_audit_id"]));
+            assert!(event.get("phase").is_none(), "{event}");
+        }
+    }
+    let call = of_type(&sealed, "tool.requested")[0];
+    let (mut view, event) = {
+        let events = events_of(&mut Reading::new(whose()), &original);
+        (call.clone(), events.into_iter().find(|event| event.envelope.audit_id.as_str() == call["audit_id"]).unwrap())
+    };
+    view["tool_input"] = json!({"command": "something else"});
+    assert_eq!(rewritten(&view, &event, NOW).unwrap().to_json()["file"]["members"], json!(["tool_input"]));
+    view.as_object_mut().unwrap().shift_remove("tool_input");
+    assert_eq!(rewritten(&view, &event, NOW), None, "what was erased is not compared");
+    let answer = of_type(&sealed, "model.response")[0];
+    let events = events_of(&mut Reading::new(whose()), &original);
+    let event = events.iter().find(|event| event.envelope.audit_id.as_str() == answer["audit_id"]).unwrap();
+    let counted = |output: u64| rewritten(&merge(answer, &json!({"output_tokens": output})), event, NOW);
+    let now = answer["output_tokens"].as_u64().unwrap();
+    assert_eq!((counted(now), counted(now - 1)), (None, None));
+    assert_eq!(counted(now + 1).unwrap().to_json()["file"]["members"], json!(["output_tokens"]));
+}
+
+/// Protects against false alarms: a reader that knows more secrets, or another key for their tags, does not call that an edit; an edit beside a mark is one.
+#[test]
+fn redaction_is_no_edit() {
+    let line = |text: &str| {
+        json!({"type": "user", "uuid": "u1", "timestamp": "2026-11-21T02:44:32.023Z", "sessionId": "s1", "promptSource": "sdk",
+        "message": {"role": "user", "content": text}})
+        .to_string()
+    };
+    let read = |text: &str| Reading::new(origin("s1", None, None)).read(line(text).as_bytes(), NOW).remove(0);
+    let told = |was: &str, is: &str| rewritten(&read(was).to_json(), &read(is), NOW).is_some();
+    assert!(!told("use [redacted:github:aa] now", "use [redacted:github:bb] now"));
+    assert!(!told("use the key now", "use the [redacted:generic:bb] now"));
+    assert!(told("use [redacted:github:aa] now", "use [redacted:github:aa] then"));
+    assert!(told("use [redacted:github:aa] now", "use nothing now"));
+}
+
+fn merge(view: &Value, more: &Value) -> Value {
+    let mut view = view.clone();
+    for (name, value) in more.as_object().unwrap() {
+        view[name] = value.clone();
+    }
+    view
 }

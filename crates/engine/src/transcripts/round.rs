@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sealtrail_capture::transcript::{Origin, meta_path, role_of};
+use sealtrail_capture::transcript::{Origin, meta_path, rewritten, role_of};
 use sealtrail_capture::{SideFile, SideKind};
 use sealtrail_config::Transcripts as Settings;
 use sealtrail_event::Event;
 
+use crate::clock::unix_ns;
 use crate::ingest::Ingested;
 use crate::shared::Shared;
 use crate::side;
@@ -66,27 +67,32 @@ impl Env<'_> {
         self.seal_or(events, Event::clone)
     }
 
-    /// As [`Env::seal`]; in the place of an event that the ledger never takes comes what `instead` makes of it.
+    /// As [`Env::seal`]; in the place of an event that the ledger never takes comes what `instead` makes of it. An event that is sealed already
+    /// and says something else now is told.
     pub(crate) fn seal_or(&self, events: Vec<Event>, instead: impl Fn(&Event) -> Event) -> Vec<Event> {
-        let mut ids = HashSet::new();
-        let events: Vec<Event> = events.into_iter().filter(|event| ids.insert(event.envelope.audit_id.clone())).collect();
-        if events.is_empty() {
-            return events;
-        }
-        let fates = self.shared.ingest_and_wait(events.clone());
-        let mut refused = Vec::new();
-        let mut left = Vec::new();
-        for (event, fate) in events.into_iter().zip(fates) {
-            match fate {
-                Ingested::Sealed(_) | Ingested::Known { .. } => {}
-                Ingested::Later => left.push(event),
-                Ingested::Rejected => refused.push(instead(&event)),
+        let (mut left, mut more, mut waiting) = (Vec::new(), Vec::new(), events);
+        while !waiting.is_empty() {
+            let mut ids = HashSet::new();
+            // The same line twice: the second comes when the first is sealed, and is compared with it.
+            let (once, again): (Vec<Event>, Vec<Event>) =
+                waiting.into_iter().partition(|event| ids.insert(event.envelope.audit_id.clone()));
+            let fates = self.shared.ingest_and_wait(once.clone());
+            for (event, fate) in once.into_iter().zip(fates) {
+                match fate {
+                    Ingested::Sealed(_) => {}
+                    Ingested::Known { seq } => {
+                        more.extend(self.shared.sealed(seq).and_then(|sealed| rewritten(&sealed, &event, unix_ns())));
+                    }
+                    Ingested::Later => left.push(event),
+                    Ingested::Rejected => more.push(instead(&event)),
+                }
             }
+            waiting = again;
         }
-        if !refused.is_empty() {
-            let fates = self.shared.ingest_and_wait(refused.clone());
-            // What says that an event was refused is small: it is never refused itself.
-            left.extend(refused.into_iter().zip(fates).filter(|(_, fate)| *fate == Ingested::Later).map(|(event, _)| event));
+        if !more.is_empty() {
+            let fates = self.shared.ingest_and_wait(more.clone());
+            // What says that an event was refused is small, and what says that one was rewritten no larger than what it tells: refused, it is let go.
+            left.extend(more.into_iter().zip(fates).filter(|(_, fate)| *fate == Ingested::Later).map(|(event, _)| event));
         }
         left
     }

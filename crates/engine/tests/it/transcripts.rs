@@ -114,10 +114,11 @@ fn the_last_look_comes_before_the_end() {
     assert_eq!(bench.prompts(), names(50));
 }
 
-/// Protects against an edited past: a changed byte, also one changed while no daemon ran, is a finding that names the file; new lines are sealed still.
+/// Protects against an edited past: a changed byte, also one changed while no daemon ran, also with the file's own time set back, is an event that names
+/// the file, and another one names the event that was sealed of that line, with what it says now; new lines are sealed still.
 #[test]
 fn an_edit_is_told() {
-    for while_running in [true, false] {
+    for (while_running, longer) in [(true, true), (true, false), (false, true), (false, false)] {
         let bench = Bench::new();
         append(&bench.session(), &(0..3).map(said).collect::<String>());
         let daemon = bench.test.daemon();
@@ -125,8 +126,14 @@ fn an_edit_is_told() {
         let edit = || {
             let text = fs::read_to_string(bench.session()).unwrap().replace("prompt 1", "PROMPT 1");
             // In place: the same file, the same size.
-            OpenOptions::new().write(true).open(bench.session()).unwrap().write_all(text.as_bytes()).unwrap();
-            append(&bench.session(), &said(3));
+            let before = fs::metadata(bench.session()).unwrap().modified().unwrap();
+            let mut file = OpenOptions::new().write(true).open(bench.session()).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            if longer {
+                append(&bench.session(), &said(3));
+            }
+            // As somebody would who does not want to be seen.
+            file.set_modified(before).unwrap();
         };
         let daemon = if while_running {
             edit();
@@ -145,11 +152,39 @@ fn an_edit_is_told() {
             (&told[0]["resource"]["path"], &told[0]["file"]["sealed_lines"]),
             (&json!(bench.session().to_str().unwrap()), &json!(3))
         );
-        bench.wait_for("prompt.submitted", 4);
+        let prompts = if longer { 4 } else { 3 };
+        bench.wait_for("prompt.submitted", prompts);
+        let rewritten = &bench.wait_for("transcript.changed", 2)[1];
+        let sealed = &bench.test.of_type("prompt.submitted")[1];
+        assert_eq!((&rewritten["reason"], &rewritten["parent_audit_id"]), (&json!("rewritten"), &sealed["audit_id"]));
+        assert_eq!((&rewritten["file"]["members"], &rewritten["prompt"]), (&json!(["prompt"]), &json!("PROMPT 1")));
+        assert_eq!((&rewritten["grade"], &rewritten["session_id"]), (&json!("observed"), &json!("s1")));
         bench.stop(daemon);
         bench.stop(bench.test.daemon());
-        assert_eq!((bench.prompts(), bench.test.of_type("transcript.changed").len()), (names(4), 1));
+        assert_eq!((bench.prompts(), bench.test.of_type("transcript.changed").len()), (names(prompts), 2));
     }
+}
+
+/// Protects against a transcript that is taken away, changed, and laid back: every line is known by its id, and the one that says something else is told,
+/// once, however often it comes.
+#[test]
+fn a_line_that_comes_back_changed_is_told() {
+    let bench = Bench::new();
+    append(&bench.session(), &(0..3).map(said).collect::<String>());
+    let daemon = bench.test.daemon();
+    bench.wait_for("prompt.submitted", 3);
+    let text = fs::read_to_string(bench.session()).unwrap().replace("prompt 2", "prompt two");
+    fs::remove_file(bench.session()).unwrap();
+    bench.wait_for("transcript.deleted", 1);
+    append(&bench.session(), &text);
+    bench.wait_for("transcript.changed", 1);
+    // A copy beside it, in which the line stands twice.
+    append(&bench.projects.join("p/s2.jsonl"), &(text.clone() + &said(2) + &said(4)));
+    bench.wait_for("prompt.submitted", 4);
+    bench.stop(daemon);
+    let told = bench.test.of_type("transcript.changed");
+    let members: Vec<(&Value, &Value)> = told.iter().map(|event| (&event["reason"], &event["prompt"])).collect();
+    assert_eq!(members, [(&json!("rewritten"), &json!("prompt two"))]);
 }
 
 /// Protects against cutting: a file that is shorter than what was sealed of it is a finding, and it is followed from there on.

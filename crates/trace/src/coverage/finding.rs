@@ -27,6 +27,10 @@ words! {
         HookSilent = "hook_silent",
         /// More actions than are judged.
         TooLarge = "too_large",
+        /// Lines of the transcript that were sealed are no longer what they were.
+        TranscriptChanged = "transcript_changed",
+        /// The transcript was deleted. A note.
+        TranscriptDeleted = "transcript_deleted",
         /// Events came late, out of a spool. A note.
         LateEvents = "late_events",
         /// The client sent something that this version does not know. A note.
@@ -41,7 +45,7 @@ words! {
 impl Kind {
     /// Tells whether it changes the verdict.
     pub fn is_finding(self) -> bool {
-        !matches!(self, Self::LateEvents | Self::ClientChanged | Self::ClientGone | Self::NotJoined)
+        !matches!(self, Self::TranscriptDeleted | Self::LateEvents | Self::ClientChanged | Self::ClientGone | Self::NotJoined)
     }
 
     /// Returns what it means.
@@ -57,6 +61,12 @@ impl Kind {
             Self::ApiLevelOnly => "only traffic with the model's API is known of it: that is a bill, not a trail of what was done",
             Self::HookSilent => "a hook that should have fired did not reach the trail",
             Self::TooLarge => "the session has more actions than are judged",
+            Self::TranscriptChanged => {
+                "lines of the transcript that were sealed already were edited, cut or replaced: what was sealed first stays"
+            }
+            Self::TranscriptDeleted => {
+                "the transcript was deleted, by the client's own clean-up or by somebody: what was sealed before stays"
+            }
             Self::LateEvents => "events waited in a spool: they are whole, and their order within the trail is that of their arrival",
             Self::ClientChanged => "the client sent something that this version does not know: what a witness should see may have changed",
             Self::ClientGone => "the client's process was gone without a word: the recorder ended the session",
@@ -264,6 +274,12 @@ pub(super) fn of_session(bench: &Bench<'_>, session: &Session) -> Vec<Finding> {
     }
     if session.left_out > 0 {
         found.push(about(Kind::TooLarge, from, format!("the first {} actions are judged", super::ACTIONS_MAX), Vec::new()));
+    }
+    for (id, how) in &session.transcript_changed {
+        found.push(about(Kind::TranscriptChanged, from, how.to_string(), vec![id.text()]));
+    }
+    if let Some((at, id)) = &session.transcript_gone {
+        found.push(about(Kind::TranscriptDeleted, *at, String::new(), vec![id.text()]));
     }
     if let Some((ms, id)) = &session.late {
         found.push(about(Kind::LateEvents, from, format!("up to {ms} ms"), vec![id.text()]));

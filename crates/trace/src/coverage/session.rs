@@ -52,6 +52,8 @@ pub struct Session {
     compactions: BTreeSet<(i64, bool)>,
     /// The client's transcript went away.
     pub(super) transcript_gone: Option<(i64, Id)>,
+    /// Events that say its sealed lines were changed, each with how.
+    pub(super) transcript_changed: BTreeMap<Id, Box<str>>,
     /// Numbers of the exporter's events.
     pub(super) sequence: Runs,
     /// Hooks of the client that reached the trail.
@@ -135,6 +137,9 @@ impl Session {
         }
         if told.deletes_transcript() {
             least(&mut self.transcript_gone, (told.at, Id::new(told.id)));
+        }
+        if told.changes_transcript() && self.transcript_changed.len() < MARKS_MAX {
+            self.transcript_changed.insert(Id::new(told.id), told.reason.into());
         }
         if let Some(action) = self.calls.get_mut(told.call).filter(|_| !told.call.is_empty()) {
             action.note(told);

@@ -139,6 +139,11 @@ impl<'a> Told<'a> {
         self.kind.starts_with("transcript.") && gone.iter().any(|word| self.kind.contains(word))
     }
 
+    /// Tells that sealed lines of the client's transcript are no longer what they were; a file with another name is the same.
+    pub(super) fn changes_transcript(&self) -> bool {
+        self.kind == "transcript.changed" && self.reason != "moved"
+    }
+
     /// Returns the hash of the input that was asked for; nothing where redaction replaced a part of it or it is not there.
     pub(super) fn input(&self) -> Option<Print> {
         let redacted = at(self.view, "redactions").and_then(Value::as_u64).unwrap_or(0) > 0;

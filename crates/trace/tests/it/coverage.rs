@@ -352,6 +352,26 @@ fn what_the_recorder_says_of_itself_is_told() {
     assert_eq!(notes, ["late_events", "client_changed"]);
 }
 
+/// Protects against an edited past: what the follower of transcripts says of a changed file is a finding; a file that moved is none, and one that was
+/// deleted after everything in it was sealed leaves a note, and the session complete.
+#[test]
+fn a_changed_transcript_is_found() {
+    let with = |kind: &str, reason: &str| {
+        let mut events = clean();
+        events.push(event(903, "fs", kind, 5, json!({"reason": reason})));
+        judged(&events, &[])
+    };
+    for reason in ["edited", "truncated", "replaced", "rewritten"] {
+        let report = with("transcript.changed", reason);
+        assert_eq!((report.verdict(), report.holds(0)), (Verdict::Findings, false));
+        let found: Vec<(&str, &str)> = report.findings().iter().map(|found| (found.kind.word(), found.detail.as_str())).collect();
+        assert_eq!(found, [("transcript_changed", reason)]);
+    }
+    assert_eq!(with("transcript.changed", "moved").verdict(), Verdict::Complete);
+    let deleted = with("transcript.deleted", "all_sealed");
+    assert_eq!((deleted.verdict(), deleted.notes()[0].kind.word()), (Verdict::Complete, "transcript_deleted"));
+}
+
 /// Protects a full disk from being told as a crime: a hook that the recorder counted as lost did fire, so that what it left out is a gap with that
 /// cause, and no finding; a loss of another witness, or at another time, excuses nothing.
 #[test]
