@@ -70,7 +70,10 @@ pub(crate) async fn claude_code(
 async fn seal(collector: &Arc<Collector>, hook: RemoteHook, held: Held) -> Result<HookFate, Fault> {
     if held.len() <= AT_ONCE_BYTES_MAX {
         let (told, answer) = oneshot::channel();
-        let taken = collector.handle.try_hook(&hook, &held, move |seq| drop(told.send(seq)));
+        let taken = collector.handle.try_hook(&hook, &held, move |seq| {
+            // The receiver is gone when the patience below ran out first.
+            let _ = told.send(seq);
+        });
         if taken && let Ok(Ok(Some(seq))) = tokio::time::timeout(SEAL_PATIENCE, answer).await {
             return Ok(HookFate::Sealed(seq));
         }
