@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sealtrail_capture::redact::Redactor;
+use sealtrail_capture::transcript::rewritten;
 use sealtrail_disk::RealDisk;
 use sealtrail_engine::{ClientError, HANDOVER_EVENTS_MAX, Home, HookInput, Ingested, Trail};
 use sealtrail_event::{AuditId, Event, FromContext, Grade, Token, Witness};
 use sealtrail_ledger::read::Reader;
+use sealtrail_tlog::Seq;
 use serde_json::Value;
 
 use crate::cmd::import::Taken;
@@ -46,6 +48,10 @@ pub(crate) struct Recorder {
     waiting: Vec<Event>,
     ids: HashSet<AuditId>,
     bytes: usize,
+    /// Events with the id of one that waits.
+    again: Vec<Event>,
+    /// Tell of lines of a transcript that are sealed already and say something else now.
+    changed: Vec<Event>,
     /// What became of the events so far.
     pub(crate) done: Done,
 }
@@ -58,6 +64,8 @@ pub(crate) struct Done {
     pub(crate) known: u64,
     /// The ledger never takes them.
     pub(crate) refused: u64,
+    /// Of those that the trail had, lines of a transcript that say something else now.
+    pub(crate) rewritten: u64,
 }
 
 /// What became of a record.
@@ -89,7 +97,17 @@ impl Recorder {
         };
         let reader = Reader::open(Arc::new(RealDisk), &home.ledger()).map_err(|error| trail::unreadable(&error))?;
         let (waiting, ids) = (Vec::new(), HashSet::new());
-        Ok(Self { way, reader, redactor: Redactor::new(), waiting, ids, bytes: 0, done: Done::default() })
+        Ok(Self {
+            way,
+            reader,
+            redactor: Redactor::new(),
+            waiting,
+            ids,
+            bytes: 0,
+            again: Vec::new(),
+            changed: Vec::new(),
+            done: Done::default(),
+        })
     }
 
     /// Returns what replaces secrets.
@@ -129,13 +147,14 @@ impl Recorder {
 
     /// Seals an event with the next batch, once by its id; [`Recorder::done`] counts what became of it.
     pub(crate) fn put(&mut self, event: Event) -> Result<(), String> {
-        if !self.ids.insert(event.envelope.audit_id.clone()) {
-            self.done.known += 1;
-            return Ok(());
-        }
         self.bytes += event.slots.iter().map(|slot| slot.json.len()).sum::<usize>();
-        self.waiting.push(event);
-        if self.waiting.len() >= BATCH || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+        if self.ids.insert(event.envelope.audit_id.clone()) {
+            self.waiting.push(event);
+        } else {
+            // Once the first is sealed, this one is known, and compared.
+            self.again.push(event);
+        }
+        if self.waiting.len() + self.again.len() >= BATCH || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Tells whether the trail has this event; another one under the same id is refused.
@@ -167,11 +186,28 @@ impl Recorder {
         Ok(self.done)
     }
 
-    /// Seals what waits.
+    /// Seals what waits, and then what tells of rewritten lines among it.
     pub(crate) fn flush(&mut self) -> Result<(), String> {
-        let mut waiting = std::mem::take(&mut self.waiting);
+        let waiting = std::mem::take(&mut self.waiting);
         self.ids.clear();
         self.bytes = 0;
+        self.seal(waiting)?;
+        let again = std::mem::take(&mut self.again);
+        self.seal(again)?;
+        let changed = std::mem::take(&mut self.changed);
+        let done = self.done;
+        self.done.rewritten += changed.len() as u64;
+        self.seal(changed)?;
+        self.done = Done { rewritten: self.done.rewritten, ..done };
+        self.reader.refresh().map_err(|error| crate::failure::chain(&error))?;
+        match &mut self.way {
+            Way::Own(trail) => trail.tick().map_err(|error| crate::failure::chain(&error)),
+            Way::Daemon(_) => Ok(()),
+        }
+    }
+
+    /// Seals events, with patience for a trail that is full for a moment.
+    fn seal(&mut self, mut waiting: Vec<Event>) -> Result<(), String> {
         let (_keep, pause) = mpsc::channel::<()>();
         for attempt in 0..TRIES {
             if waiting.is_empty() {
@@ -186,7 +222,10 @@ impl Recorder {
             for (event, fate) in waiting.into_iter().zip(fates) {
                 match fate {
                     Ingested::Sealed(_) => self.done.sealed += 1,
-                    Ingested::Known { .. } => self.done.known += 1,
+                    Ingested::Known { seq } => {
+                        self.done.known += 1;
+                        self.compare(seq, &event)?;
+                    }
                     Ingested::Rejected => self.done.refused += 1,
                     Ingested::Later => later.push(event),
                 }
@@ -196,11 +235,20 @@ impl Recorder {
         if !waiting.is_empty() {
             return Err(format!("{} events could not be sealed: the disk or the daemon's queue is full", waiting.len()));
         }
-        self.reader.refresh().map_err(|error| crate::failure::chain(&error))?;
-        match &mut self.way {
-            Way::Own(trail) => trail.tick().map_err(|error| crate::failure::chain(&error)),
-            Way::Daemon(_) => Ok(()),
+        Ok(())
+    }
+
+    /// Compares a line of a transcript with what is sealed of it.
+    fn compare(&mut self, seq: u64, event: &Event) -> Result<(), String> {
+        if event.envelope.witness != Witness::Transcript {
+            return Ok(());
         }
+        if self.reader.size().0 <= seq {
+            self.reader.refresh().map_err(|error| crate::failure::chain(&error))?;
+        }
+        let sealed = self.reader.get(Seq(seq)).map_err(|error| crate::failure::chain(&error))?;
+        self.changed.extend(sealed.and_then(|sealed| rewritten(&sealed.view(), event, now_ns())));
+        Ok(())
     }
 
     fn ingest(&mut self, events: &[Event]) -> Result<Vec<Ingested>, String> {
@@ -212,6 +260,10 @@ impl Recorder {
             },
         }
     }
+}
+
+fn now_ns() -> u64 {
+    u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0)
 }
 
 /// Makes the failure of a trail that cannot be written to.

@@ -34,6 +34,8 @@ pub(crate) struct Imported {
     refused: Vec<(String, String)>,
     /// What stays for the next import: a last line that is not complete.
     left: Vec<String>,
+    /// Lines of transcripts that say something else than what was sealed of them.
+    rewritten: u64,
     /// Rows that belong to no session of the trail; nothing where rows have none.
     unmatched: Option<Unmatched>,
 }
@@ -71,6 +73,7 @@ pub(crate) fn run(call: &mut Call, command: &ImportCommand) -> Result<Exit, Fail
     if counted {
         // What the ledger itself said of each event.
         (imported.sealed, imported.known) = (done.sealed, imported.known + done.known);
+        imported.rewritten = done.rewritten;
         if done.refused > 0 {
             imported.refused.push(("the ledger".to_owned(), format!("{} events are over the limits of its format", done.refused)));
         }
@@ -86,12 +89,19 @@ fn report(call: &mut Call, imported: &Imported) -> Result<(), Failure> {
     for place in &imported.left {
         call.screen.warn(&format!("{} ends in the middle of a line: that line is left for the next import", visible(place)));
     }
+    if imported.rewritten > 0 {
+        let what = format!("{} lines say something else than what was sealed of them: search transcript.changed", imported.rewritten);
+        call.screen.warn(&what);
+    }
     if call.screen.wants_json() {
         let refused: Vec<Value> =
             imported.refused.iter().map(|(place, why)| json!({"line": line_of(place), "place": place, "error": why})).collect();
         let mut told = json!({"sealed": imported.sealed, "known": imported.known, "refused": refused});
         if let Some(unmatched) = &imported.unmatched {
             told["unmatched"] = json!({"count": unmatched.count, "rows": unmatched.rows});
+        }
+        if imported.rewritten > 0 {
+            told["rewritten"] = json!(imported.rewritten);
         }
         if !imported.left.is_empty() {
             told["left"] = json!(imported.left);

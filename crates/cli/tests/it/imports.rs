@@ -55,6 +55,19 @@ fn transcripts_are_sealed_once_and_counted() {
     assert!(first["sealed"].as_u64().unwrap() > 150 && first["refused"] == json!([]), "{first}");
     let again = told(&machine.run("import transcripts ../projects --output json"));
     assert_eq!((&again["sealed"], &again["known"]), (&json!(0), &first["sealed"]));
+    // A copy in which two lines say something else: the trail keeps what was sealed first, and tells both, once.
+    let text = std::fs::read_to_string(format!("{FIXTURES}/session-tool-tour.jsonl")).unwrap();
+    machine
+        .write(&format!("copy/{SESSION}.jsonl"), &text.replace("\"Two calls at once.\"", "\"No call.\"").replace("echo hi\"", "echo ho\""));
+    for _ in 0..2 {
+        let copied = machine.run("import transcripts ../copy --output json");
+        let copied_told = told(&copied);
+        assert_eq!((&copied_told["rewritten"], &copied_told["sealed"]), (&json!(2), &json!(0)), "{copied}");
+        assert!(copied.stderr.contains("say something else than what was sealed of them"), "{copied}");
+    }
+    let rewritten = machine.run("search --event-type transcript.changed --all --output ndjson").stdout;
+    assert!(rewritten.contains("No call.") && rewritten.contains("echo ho") && rewritten.contains("\"rewritten\""), "{rewritten}");
+    assert_eq!(rewritten.lines().count(), 2, "{rewritten}");
     let (running, _said) = daemon(&machine);
     machine.write(
         "projects/p/other.jsonl",
