@@ -295,6 +295,7 @@ pub struct Checkpoint {
     pub note: String,
 }
 
+#[cfg(feature = "http")]
 impl Answer {
     /// Returns what it is, in words.
     pub(crate) fn kind(&self) -> &'static str {
