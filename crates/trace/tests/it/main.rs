@@ -3,6 +3,7 @@
 
 mod coverage;
 mod coverage_certificate;
+mod coverage_losses;
 mod coverage_page;
 mod coverage_trail;
 mod permission_client;
