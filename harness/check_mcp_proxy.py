@@ -190,7 +190,9 @@ def check_spool(trail):
     alone = answered_then_killed(trail, "alone")
     spool = list((trail.home / "spool").glob("*.spool"))
     assert spool and b"echo" not in spool[0].read_bytes(), spool
-    daemon = subprocess.Popen([str(trail.sealtrail), "--home", str(trail.home), "daemon"], stderr=subprocess.DEVNULL)
+    daemon = subprocess.Popen([str(trail.sealtrail), "--home", str(trail.home), "daemon"], stderr=subprocess.PIPE, text=True)
+    # A search would open the trail itself, and then no daemon can.
+    assert "listening" in daemon.stderr.readline()
     try:
         late = trail.wait("mcp_server=alone and phase=outcome", 20)
         assert not list((trail.home / "spool").glob("*.spool"))
@@ -200,7 +202,8 @@ def check_spool(trail):
         daemon.send_signal(signal.SIGCONT)
     hung = trail.wait("mcp_server=hung and phase=outcome", 3)
     daemon.terminate()
-    assert daemon.wait(30) == 0
+    _, said = daemon.communicate(timeout=30)
+    assert daemon.returncode == 0, (daemon.returncode, said)
     for name, outcome in (("alone", late), ("hung", hung)):
         intents = {event["audit_id"] for event in trail.events(f"mcp_server={name} and phase=intent")}
         assert len(outcome) == len(intents) and {event["parent_audit_id"] for event in outcome} == intents, (name, outcome)
