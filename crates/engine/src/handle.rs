@@ -70,7 +70,8 @@ impl Handle {
     }
 }
 
-fn own(record: &Value) -> Result<Event, EventError> {
+/// Makes an event of Sealtrail itself.
+pub(crate) fn own(record: &Value) -> Result<Event, EventError> {
     let recorded_at = time_token(unix_ns()).or_else(|| time_token(0)).expect("1970 can be written");
     Event::from_json(
         record,

@@ -19,6 +19,7 @@ mod forward;
 mod gaps;
 mod handle;
 mod handover;
+mod health;
 mod home;
 mod identity;
 mod indexing;

@@ -7,6 +7,7 @@ use sealtrail_intake::{Frame, Kind};
 use serde_json::{Value, json};
 
 use crate::clock::{id_of, new_id, time_token};
+use crate::health::HookHealth;
 use crate::identity::{People, client_version};
 use crate::recent::{Known, Recent};
 use crate::settings::one;
@@ -57,12 +58,14 @@ pub(crate) struct Receiver {
     pub(crate) sessions: Sessions,
     pub(crate) recent: Recent,
     pub(crate) people: People,
+    /// Which hooks came in since the last heartbeat; not rebuilt from the trail.
+    pub(crate) health: HookHealth,
 }
 
 impl Receiver {
     /// Makes the state of a trail that may hold events of ids up to a time (milliseconds since 1970) which are not replayed into it.
     pub(crate) fn new(forgotten_ms: u64) -> Self {
-        Self { sessions: Sessions::new(), recent: Recent::after(forgotten_ms), people: People::new() }
+        Self { sessions: Sessions::new(), recent: Recent::after(forgotten_ms), people: People::new(), health: HookHealth::default() }
     }
 
     /// Takes a stored event into account, in the order of the ledger.
@@ -95,7 +98,12 @@ impl Receiver {
             },
             // No delivery: each of them has an id and a fate of its own, on the socket and in the spool.
             Kind::Events => return Received::Refused(EventError::NotAnObject { found: "a list of events" }),
-            Kind::Hook | Kind::Status => self.hook(&id, arrival),
+            Kind::Hook | Kind::Status => {
+                let (received, late) = (arrival.frame.received_unix_ns, arrival.late_ms.is_some());
+                let events = self.hook(&id, arrival);
+                events.iter().take(1).for_each(|first| self.health.heard(first, received, late));
+                events
+            }
         };
         self.recent.put(id.clone(), Known::InFlight);
         Received::Fresh(id, events)

@@ -10,6 +10,7 @@ use sealtrail_ledger::read::Reader;
 
 use crate::clock::unix_ns;
 use crate::drain::{Drain, Drained, gap_of};
+use crate::health::Heartbeat;
 use crate::lost::{Patience, Watch};
 use crate::queue::{What, Work};
 use crate::sealer::{Fate, Sealer, Trouble};
@@ -159,6 +160,7 @@ pub(crate) fn run_jobs(shared: &Shared, jobs: &Jobs<Job>) {
 /// The thread that looks after the spool, the counted losses and the clients; its last round comes when the daemon stops.
 pub(crate) fn look_after(shared: &Shared, key: &SecretKey) -> Drained {
     let mut watch = Watch::default();
+    let mut heartbeat = Heartbeat::start(Instant::now());
     let mut total = Drained::default();
     loop {
         let stops = shared.wait_for_stop(LOOK_EVERY);
@@ -177,6 +179,7 @@ pub(crate) fn look_after(shared: &Shared, key: &SecretKey) -> Drained {
             let patience = if stops { Patience::Now } else { Patience::TwoLooks };
             // Not sealed: the sessions are still open, and closed in the next round or by the next start.
             let _ = watch.look(&mut sink, patience);
+            let _due_again = heartbeat.look(&mut sink, Instant::now());
         }
         if stops {
             return total;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sealtrail_engine::Daemon;
 use sealtrail_intake::Answer;
@@ -136,7 +137,14 @@ fn given_used_revoked() {
 /// A process with a command line of a client; it waits until its input ends.
 fn started_with(words: &[&str]) -> std::process::Child {
     let mut command = std::process::Command::new("/bin/sh");
-    command.args(["-c", "read line", "claude"]).args(words).stdin(std::process::Stdio::piped()).spawn().unwrap()
+    let process = command.args(["-c", "read line", "claude"]).args(words).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    // A process that is just being started has no command line yet.
+    let before = Instant::now();
+    while std::fs::read(format!("/proc/{}/cmdline", process.id())).unwrap().is_empty() {
+        assert!(before.elapsed() < Duration::from_secs(10));
+        std::thread::yield_now();
+    }
+    process
 }
 
 /// Protects the answer for a client that was started with flags: they are recorded when its session begins, they are the rule that is named, and
