@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rustix::fs::OFlags;
-use sealtrail_capture::transcript::{Changed, FileFacts, Origin, Reading, changed, deleted};
+use sealtrail_capture::transcript::{Changed, FileFacts, Origin, Reading, changed};
 use sealtrail_event::Event;
+
+mod gone;
 
 use crate::clock::unix_ns;
 use crate::transcripts::cursor::{Cursor, Inode};
@@ -136,6 +138,13 @@ impl Tracked {
 
     /// Takes in what is new, or finds out what changed.
     fn take(&mut self, env: &Env<'_>, stamp: Stamp) -> io::Result<()> {
+        if stamp.inode != self.cursor.inode && self.is_another()? {
+            self.begins_anew(env, stamp);
+            if self.waiting.is_some() {
+                self.stamp = None;
+                return Ok(());
+            }
+        }
         let other = self.cursor.lines > 0 && stamp.inode != self.cursor.inode;
         if other || self.file.is_none() {
             (self.file, self.reading) = (Some(open(&self.cursor.path, self.only)?), None);
@@ -176,6 +185,11 @@ impl Tracked {
     /// Seals that sealed bytes are no longer what they were, and begins the file anew: what is known is not sealed twice.
     fn tell_change(&mut self, env: &Env<'_>, stamp: Stamp, how: Changed) {
         let event = changed(&self.facts(&env.origin(&self.cursor)), &how);
+        self.begin_anew(env, stamp, event);
+    }
+
+    /// Seals `event` and begins the file anew.
+    fn begin_anew(&mut self, env: &Env<'_>, stamp: Stamp, event: Event) {
         let sha256 = Prefix::new().sha256();
         let next = Cursor { path: self.cursor.path.clone(), inode: stamp.inode, uid: self.cursor.uid, sha256, ..Cursor::default() };
         self.reading = None;
@@ -263,38 +277,6 @@ impl Tracked {
         if quiet >= COLD_AFTER {
             (self.file, self.reading) = (None, None);
         }
-    }
-
-    /// The file is not there any more. Gone at two looks it is gone: what an open file still gives is sealed first.
-    fn missing(&mut self, env: &Env<'_>) -> Looked {
-        if self.cursor.lines == 0 && self.file.is_none() {
-            return Looked::Gone;
-        }
-        self.missed = self.missed.saturating_add(1);
-        if self.missed < 2 {
-            return Looked::Fine;
-        }
-        if self.read_on(env).is_err() {
-            self.file = None;
-        }
-        if let Some((reading, ..)) = &mut self.reading {
-            let events = reading.rest(unix_ns());
-            if self.waiting.is_none() && !events.is_empty() {
-                let next = self.cursor.clone();
-                self.commit(env, events, next);
-            }
-        }
-        if self.waiting.is_some() {
-            return Looked::Fine;
-        }
-        // Without the file itself nobody knows what was added after the last look.
-        let size = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|about| about.len());
-        let event = deleted(&self.facts(&env.origin(&self.cursor)), size.map(|size| size.saturating_sub(self.cursor.offset)));
-        if !env.seal(vec![event]).is_empty() {
-            return Looked::Fine;
-        }
-        env.cursors.forget(&self.cursor.path);
-        Looked::Gone
     }
 
     /// Tells whether the file at `path` is this one under another name, and takes the new name over.

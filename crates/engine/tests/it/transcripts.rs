@@ -229,6 +229,24 @@ fn a_deletion_is_told() {
     }
 }
 
+/// Protects the client that goes on at once in a new file: the deletion of the first one is told, and every line of both is sealed.
+#[test]
+fn a_deletion_with_a_new_file_is_told() {
+    let bench = Bench::new();
+    append(&bench.session(), &(0..3).map(said).collect::<String>());
+    let daemon = bench.test.daemon();
+    bench.wait_for("prompt.submitted", 3);
+    fs::remove_file(bench.session()).unwrap();
+    append(&bench.session(), &said(7));
+    assert_eq!(bench.wait_for("transcript.deleted", 1)[0]["reason"], "all_sealed");
+    bench.wait_for("prompt.submitted", 4);
+    append(&bench.session(), &said(8));
+    bench.wait_for("prompt.submitted", 5);
+    bench.stop(daemon);
+    assert!(bench.test.of_type("transcript.changed").is_empty());
+    assert_eq!(bench.prompts().len(), 5);
+}
+
 /// Protects against mistaking a move for a deletion: the file goes on under its new name, and nothing is sealed twice.
 #[test]
 fn a_move_is_followed() {
