@@ -1,6 +1,6 @@
 #!/bin/sh
 # Asks the real server everything that api/openapi.json allows, and much that it does not, and hands in as much (schemathesis).
-# Needs: a built `sealtrail` (SEALTRAIL names it), `schemathesis` on the path or in $SCHEMATHESIS.
+# Needs: a built `sealtrail` (SEALTRAIL names it), `schemathesis` on the path or in $SCHEMATHESIS. SEED repeats a run, EXAMPLES asks more.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 binary=${SEALTRAIL:-$root/target/debug/sealtrail}
