@@ -171,7 +171,7 @@ impl Home {
     pub(crate) fn spool_key(&self) -> Result<SecretKey, HomeError> {
         let path = self.keys().join("spool.key");
         let text = std::fs::read_to_string(&path).map_err(|source| HomeError::File { what: "read", path: path.clone(), source })?;
-        unhex(text.trim()).map(SecretKey::from_bytes).ok_or(HomeError::SpoolKey { path })
+        sealtrail_spool::unhex(text.trim()).map(SecretKey::from_bytes).ok_or(HomeError::SpoolKey { path })
     }
 
     fn make_spool_key(&self, disk: &dyn Disk) -> Result<(), HomeError> {
@@ -209,15 +209,4 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), HomeError> {
 fn hex(bytes: &[u8; 32]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).chain(['\n']).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0u8; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (n, byte) in out.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * n..2 * n + 2], 16).ok()?;
-    }
-    Some(out)
 }

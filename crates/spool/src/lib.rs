@@ -143,7 +143,8 @@ pub fn lock(file: &File, deadline: Instant) -> io::Result<()> {
     }
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+/// Reads a key of 64 hex digits.
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut out = [0u8; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;
