@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::error::QueryError;
 use crate::key::KeyValue;
-use crate::lex::is_word;
+use crate::lex::{KEYWORDS, is_word};
 use crate::operand::write_quoted;
 
 /// 64: as deep as a record may be.
@@ -61,6 +61,10 @@ impl FieldPath {
     }
 
     fn new(written: Written, at: usize) -> Result<Self, QueryError> {
+        if !written.quoted && means_something(&written.field) {
+            let message = format!("`{}` is no field name", written.field);
+            return Err(QueryError::new(at, message).hint("put a name of your own in quotes"));
+        }
         let as_written = Path::parse(&written.field, written.quoted, at)?;
         let name = as_written.text.clone();
         let field = if written.quoted { None } else { known(&name) };
@@ -209,6 +213,11 @@ impl Path {
             _ => false,
         }
     }
+}
+
+/// Whether a bare word means something else where a condition begins.
+fn means_something(word: &str) -> bool {
+    word.starts_with(['!', '|']) || word.starts_with("&&") || KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
 }
 
 /// Tests a value, or the items of a list.

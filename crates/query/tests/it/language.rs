@@ -146,6 +146,9 @@ fn errors_point_at_the_character() {
         ("\"\"", 0, "leave it out"),
         ("user_id=a(b", 9, "quotes"),
         ("workflow_steps[x].status=1", 17, ""),
+        ("exists(||)", 7, "quotes"),
+        ("exists(!a)", 7, "quotes"),
+        ("exists(not)", 7, "quotes"),
     ];
     for (text, at, hint) in cases {
         let error = Query::parse(text).expect_err(text);
