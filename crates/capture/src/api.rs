@@ -35,7 +35,7 @@ pub struct Delivered<'a> {
     pub redactor: &'a Redactor,
 }
 
-/// Why bytes are no record.
+/// Why bytes are not taken as a record.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Not strict JSON.
@@ -44,6 +44,12 @@ pub enum RecordError {
     /// JSON, but no event.
     #[error("cannot take a record: {0}")]
     Event(#[from] EventError),
+    /// An event, but not the one that the trail has under its id.
+    #[error("the trail has another event under this audit_id, number {seq}: give this one an id of its own")]
+    IdTaken {
+        /// The number of that event.
+        seq: u64,
+    },
 }
 
 impl RecordError {
@@ -57,6 +63,7 @@ impl RecordError {
             Self::Strict(StrictError::Syntax { .. }) => "not_json",
             Self::Event(EventError::NotAnObject { .. }) => "not_object",
             Self::Event(EventError::Envelope(_)) => "no_envelope",
+            Self::IdTaken { .. } => "id_taken",
         }
     }
 }
@@ -84,6 +91,25 @@ pub fn record(bytes: &[u8], id: AuditId, delivered: &Delivered<'_>) -> Result<Ev
     delivered.sender.stamp(&mut event);
     within_limits(&event)?;
     Ok(event)
+}
+
+/// Whether `event` says what the view of a sealed one of the same id says: when and by whom each was handed in does not count. One that is partly
+/// erased is not compared.
+pub fn is_same(sealed: &Value, event: &Event) -> bool {
+    let fresh = event.to_json();
+    let (Some(sealed), Some(fresh)) = (sealed.as_object(), fresh.as_object()) else { return false };
+    if sealed.contains_key("erased") {
+        return true;
+    }
+    // An event without a time of its own has that of its arrival.
+    let untimed = |of: &Map<String, Value>| of.get("timestamp") == of.get("recorded_at");
+    let said = |of: &Map<String, Value>| {
+        let arrival = ["recorded_at", "collector"].into_iter().chain(untimed(of).then_some("timestamp"));
+        let mut said = of.clone();
+        arrival.for_each(|name| drop(said.shift_remove(name)));
+        said
+    };
+    said(sealed) == said(fresh)
 }
 
 /// Refuses an event that what was added to it made too large.

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sealtrail_capture::api::is_same;
 use sealtrail_capture::redact::Redactor;
 use sealtrail_capture::transcript::rewritten;
 use sealtrail_disk::RealDisk;
@@ -165,12 +166,11 @@ impl Recorder {
             Some(known) => Some(known),
             None => self.reader.find(id).map_err(|error| crate::failure::chain(&error))?.map(|stored| stored.view()),
         };
-        let Some(mut known) = known else { return Ok(false) };
-        let mut fresh = event.to_json();
-        for view in [&mut known, &mut fresh] {
-            view.as_object_mut().map(|members| members.shift_remove("recorded_at"));
+        match known {
+            None => Ok(false),
+            Some(known) if is_same(&known, event) => Ok(true),
+            Some(_) => Err(format!("the trail has another event with the id {id}")),
         }
-        if known == fresh { Ok(true) } else { Err(format!("the trail has another event with the id {id}")) }
     }
 
     /// Seals what waits, publishes, and gives the trail back; returns what became of all events.

@@ -1,4 +1,4 @@
-//! A running daemon as other parts of its process see it: they may hand in events and leave notes, and nothing else.
+//! A running daemon as other parts of its process see it: they may hand in events, read one of them back and leave notes, and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,6 +36,11 @@ impl Handle {
     /// As [`Handle::submit`], and waits until they are sealed, at most 30 seconds.
     pub fn ingest(&self, events: Vec<Event>) -> Vec<Ingested> {
         self.0.ingest_and_wait(events)
+    }
+
+    /// Returns the view of a sealed event, if it can be read now.
+    pub fn sealed(&self, seq: u64) -> Option<Value> {
+        self.0.sealed(seq)
     }
 
     /// Returns how the daemon is.

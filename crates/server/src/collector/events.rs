@@ -9,7 +9,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use sealtrail_capture::Sender;
-use sealtrail_capture::api::{Delivered, RecordError, record, unparsed};
+use sealtrail_capture::api::{Delivered, RecordError, is_same, record, unparsed};
 use sealtrail_client::{Fate, Receipt, Receipts, Status};
 use sealtrail_engine::Ingested;
 use sealtrail_event::{Event, Witness};
@@ -26,9 +26,9 @@ const UNPARSED_MAX: usize = 16;
 
 /// Hand events in.
 ///
-/// One event, a list of events, or one a line; records of any shape. An event with an `audit_id` that the trail has is not sealed again. The answer comes
-/// when everything is durable: 200 when nothing has to be sent again, 422 when nothing could be taken because none of it is an event, 429 or 503 with
-/// `Retry-After` when at least one item is to be sent again, with the same results.
+/// One event, a list of events, or one a line; records of any shape. An event with an `audit_id` that the trail has is not sealed again; another one under
+/// such an `audit_id` is rejected. The answer comes when everything is durable: 200 when nothing has to be sent again, 422 when nothing could be taken
+/// because none of it is an event of its own, 429 or 503 with `Retry-After` when at least one item is to be sent again, with the same results.
 #[utoipa::path(
     post, path = "/v1/events", tag = "collector", operation_id = "handInEvents", security(("key" = [])),
     params(("X-Compliance-Tags" = Option<String>, Header, description = "Frameworks that the events count for, separated by commas, where an event names none.")),
@@ -52,19 +52,43 @@ pub(crate) async fn post(
     body: Body,
 ) -> Result<Response, Fault> {
     url::nothing(query.as_deref().unwrap_or_default())?;
-    let form = Form::of(&headers)?;
-    let tags = tags(&headers);
-    let held = collector.read(&headers, body).await?;
-    let (own, place) = (Arc::clone(&collector), collector.place().await);
-    let understood = move || {
-        let taken = take(&own, &sender, form, &tags, &held);
-        drop(place);
-        taken
+    let delivery = Arc::new(Delivery {
+        form: Form::of(&headers)?,
+        tags: tags(&headers),
+        received_unix_ns: collector.now_ns(),
+        sender,
+        body: collector.read(&headers, body).await?,
+    });
+    let place = collector.place().await;
+    let understood = {
+        let (collector, delivery) = (Arc::clone(&collector), Arc::clone(&delivery));
+        move || {
+            let taken = take(&collector, &delivery);
+            drop(place);
+            taken
+        }
     };
     let taken = tokio::task::spawn_blocking(understood).await;
-    let (items, pending) = taken.map_err(|error| Refusal::Unreadable(Box::new(error)))??;
-    let fates = collector.settled(pending).await;
+    let (mut items, pending) = taken.map_err(|error| Refusal::Unreadable(Box::new(error)))??;
+    let mut fates = collector.settled(pending).await;
+    refuse_others(&collector, &delivery, &mut items, &mut fates).await?;
     Ok(answer(&collector, items, &fates))
+}
+
+/// One delivery, and what is needed to understand it.
+struct Delivery {
+    form: Form,
+    tags: Vec<String>,
+    received_unix_ns: u64,
+    sender: Arc<Sender>,
+    body: Held,
+}
+
+impl Delivery {
+    fn delivered<'a>(&'a self, collector: &'a Collector) -> Delivered<'a> {
+        let Self { tags, received_unix_ns, sender, .. } = self;
+        Delivered { received_unix_ns: *received_unix_ns, sender, tags, redactor: &collector.redactor }
+    }
 }
 
 /// What the header of the articles' senders says.
@@ -84,9 +108,9 @@ struct Item {
 }
 
 /// Makes events of a body and hands them on.
-fn take(collector: &Collector, sender: &Sender, form: Form, tags: &[String], body: &Held) -> Result<(Vec<Item>, Pending), Fault> {
-    let delivered = Delivered { received_unix_ns: collector.now_ns(), sender, tags, redactor: &collector.redactor };
-    let pieces = split(body, form)?;
+fn take(collector: &Collector, delivery: &Delivery) -> Result<(Vec<Item>, Pending), Fault> {
+    let delivered = delivery.delivered(collector);
+    let pieces = split(&delivery.body, delivery.form)?;
     let mut looked = Looked::default();
     for piece in &pieces {
         let id = collector.new_id();
@@ -95,17 +119,57 @@ fn take(collector: &Collector, sender: &Sender, form: Form, tags: &[String], bod
             Err(error) => looked.rejected(piece, error),
         }
     }
-    let more = looked.not_kept;
-    for (n, (piece, error, item)) in std::mem::take(&mut looked.unparsed).into_iter().enumerate() {
-        let event = unparsed(piece, &error, if n == 0 { more } else { 0 }, collector.new_id(), &delivered);
-        looked.items[item].audit_id = Some(event.envelope.audit_id.to_string());
-        looked.items[item].event = Some(looked.events.len());
-        looked.events.push(event);
+    let Looked { mut items, mut events, rejected, .. } = looked;
+    events.extend(rejected.into_events(collector, &delivered, &mut items, events.len()));
+    let pending = collector.submit(Witness::Api, events);
+    Ok((items, pending))
+}
+
+/// An id is its sender's to choose: a record that is not the event that the trail has under its id is refused, and kept as bytes.
+async fn refuse_others(
+    collector: &Arc<Collector>,
+    delivery: &Arc<Delivery>,
+    items: &mut Vec<Item>,
+    fates: &mut Vec<Ingested>,
+) -> Result<(), Fault> {
+    let named: Vec<(usize, u64)> = items.iter().enumerate().filter_map(|(n, item)| Some((n, item.named(fates)?))).collect();
+    if named.is_empty() {
+        return Ok(());
     }
-    let rejected = looked.items.iter().filter(|item| item.error.is_some() && item.event.is_none()).count();
-    collector.metrics.rejected(Witness::Api, rejected as u64);
-    let pending = collector.submit(Witness::Api, looked.events);
-    Ok((looked.items, pending))
+    let (own, delivery, mut refused, first) = (Arc::clone(collector), Arc::clone(delivery), std::mem::take(items), fates.len());
+    let compared = move || {
+        let delivered = delivery.delivered(&own);
+        let mut rejected = Rejected::default();
+        let pieces = split(&delivery.body, delivery.form).unwrap_or_default();
+        for (n, seq) in named {
+            let Some(piece) = pieces.get(n) else { continue };
+            let fresh = record(piece, own.new_id(), &delivered).ok();
+            // What cannot be read now cannot be compared; it is in the trail.
+            let differs = fresh.zip(own.handle.sealed(seq)).is_some_and(|(event, sealed)| !is_same(&sealed, &event));
+            if differs {
+                refused[n] = rejected.item(n, piece, RecordError::IdTaken { seq });
+            }
+        }
+        let events = rejected.into_events(&own, &delivered, &mut refused, first);
+        (refused, events)
+    };
+    let compared = tokio::task::spawn_blocking(compared).await;
+    let (refused, events) = compared.map_err(|error| Refusal::Unreadable(Box::new(error)))?;
+    *items = refused;
+    fates.extend(collector.seal(Witness::Api, events).await);
+    Ok(())
+}
+
+impl Item {
+    /// Returns the number of the event that the trail had under its id before.
+    fn named(&self, fates: &[Ingested]) -> Option<u64> {
+        match fates.get(self.event?)? {
+            _ if self.error.is_some() => None,
+            Ingested::Known { seq } => Some(*seq),
+            Ingested::Sealed(receipt) if self.again => Some(receipt.seq.0),
+            _ => None,
+        }
+    }
 }
 
 /// What was made of the items so far.
@@ -114,9 +178,7 @@ struct Looked<'a> {
     items: Vec<Item>,
     events: Vec<Event>,
     places: HashMap<String, usize>,
-    /// Bytes, what is wrong with them, and their item.
-    unparsed: Vec<(&'a [u8], RecordError, usize)>,
-    not_kept: u64,
+    rejected: Rejected<'a>,
 }
 
 impl<'a> Looked<'a> {
@@ -132,12 +194,42 @@ impl<'a> Looked<'a> {
     }
 
     fn rejected(&mut self, piece: &'a [u8], error: RecordError) {
-        self.items.push(Item { event: None, audit_id: None, again: false, error: Some(told(&error)) });
-        if self.unparsed.len() < UNPARSED_MAX {
-            self.unparsed.push((piece, error, self.items.len() - 1));
+        let item = self.rejected.item(self.items.len(), piece, error);
+        self.items.push(item);
+    }
+}
+
+/// Items that are not taken as records.
+#[derive(Default)]
+struct Rejected<'a> {
+    /// Their place among the items, their bytes, and what is wrong with them.
+    kept: Vec<(usize, &'a [u8], RecordError)>,
+    not_kept: u64,
+}
+
+impl<'a> Rejected<'a> {
+    fn item(&mut self, place: usize, piece: &'a [u8], error: RecordError) -> Item {
+        let item = Item { event: None, audit_id: None, again: false, error: Some(told(&error)) };
+        if self.kept.len() < UNPARSED_MAX {
+            self.kept.push((place, piece, error));
         } else {
             self.not_kept += 1;
         }
+        item
+    }
+
+    /// Makes the events that keep the bytes; the first of them will be event number `first` of the delivery.
+    fn into_events(self, collector: &Collector, delivered: &Delivered<'_>, items: &mut [Item], first: usize) -> Vec<Event> {
+        collector.metrics.rejected(Witness::Api, self.not_kept);
+        let mut events = Vec::with_capacity(self.kept.len());
+        for (n, (place, piece, error)) in self.kept.into_iter().enumerate() {
+            let more = if n == 0 { self.not_kept } else { 0 };
+            let event = unparsed(piece, &error, more, collector.new_id(), delivered);
+            items[place].audit_id = Some(event.envelope.audit_id.to_string());
+            items[place].event = Some(first + n);
+            events.push(event);
+        }
+        events
     }
 }
 

@@ -62,6 +62,38 @@ fn a_batch_may_come_again() {
     assert_eq!(test.of_type("tool.invocation").len(), 2);
 }
 
+/// Protects an id from being taken for another event: what says something else under an id that the trail has is refused and kept, whoever sends it and
+/// also within one delivery; the same event is known by whom and whenever it comes again.
+#[test]
+fn another_event_under_a_known_id_is_refused() {
+    let test = start(&[]);
+    let (ann, bob) = (test.key("ann", None), test.key("bob", None));
+    let other = |n| {
+        let mut other = event(n);
+        other["user_id"] = json!("mallory");
+        other
+    };
+    let untimed = json!({"audit_id": "evt_9", "event_type": "tool.invocation", "tool": "Read"});
+    let first = one(&test, &ann, &json!([event(1), other(1), untimed]));
+    assert_eq!((first.status, statuses(&first)), (200, ["sealed", "rejected", "sealed"].map(str::to_owned).to_vec()));
+    let again = one(&test, &bob, &json!([event(1), untimed, other(9)]));
+    assert_eq!(statuses(&again), ["known", "known", "rejected"]);
+    let error = again.json()["results"][2]["error"].as_str().unwrap().to_owned();
+    let seq = first.json()["results"][2]["receipt"]["seq"].clone();
+    assert!(error.contains(&format!("number {seq}")) && error.contains("id of its own"), "{error}");
+    let alone = one(&test, &bob, &other(1));
+    assert_eq!((alone.status, statuses(&alone)), (422, vec!["rejected".to_owned()]));
+    let kept = test.of_type("system.unparsed");
+    assert_eq!(kept.iter().map(|event| &event["collector"]["key"]).collect::<Vec<_>>(), ["ann", "bob", "bob"]);
+    assert!(kept.iter().all(|event| event["reason"] == "id_taken" && event["raw"]["text"].as_str().unwrap().contains("mallory")), "{kept:?}");
+    assert_eq!(kept[2]["audit_id"], alone.json()["results"][0]["audit_id"]);
+    let flood: Vec<Value> = (0..20).map(|_| other(1)).collect();
+    assert_eq!(one(&test, &bob, &json!(flood)).json()["rejected"], 20);
+    let kept = test.of_type("system.unparsed");
+    assert_eq!((kept.len(), &kept[3]["unparsed"]["more_not_kept"]), (3 + 16, &json!(4)));
+    assert_eq!(test.of_type("tool.invocation").len(), 2);
+}
+
 /// Protects what cannot be understood: each such item gets a clear error, its neighbours are sealed, its bytes are kept without their secrets, and a
 /// flood of them does not fill the ledger.
 #[test]
