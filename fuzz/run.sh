@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fuzzes every target for a while, from its seeds and what earlier runs found.
-# usage: run.sh SECONDS [TARGET...]
+# usage: [SEED=N] run.sh SECONDS [TARGET...]
 # Works with the stable toolchain and without cargo-fuzz: coverage comes from compiler flags that are stable, no sanitizer is used
 # (there is no unsafe code to sanitize). Needs a C++ compiler for libFuzzer.
 set -eu
@@ -20,7 +20,7 @@ for name in "$@"; do
   mkdir -p "corpus/$name/generated" "artifacts/$name"
   echo "== $name, $seconds s"
   log=$(mktemp)
-  if ! "$CARGO_TARGET_DIR/$target/release/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=1 \
+  if ! "$CARGO_TARGET_DIR/$target/release/$name" -seed="${SEED:-0}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=1 \
     -print_final_stats=1 -artifact_prefix="artifacts/$name/" "corpus/$name/generated" "corpus/$name" >"$log" 2>&1; then
     tail -n 60 "$log"
     echo "$name failed; the input is in fuzz/artifacts/$name"
