@@ -16,7 +16,7 @@ const DERIVED: &[&str] = &["severity", "outcome", "policy_result"];
 pub fn export_as(view: &Value, shape: Shape) -> Value {
     let came_as = view.get("shape").and_then(Value::as_str).and_then(Shape::parse).unwrap_or(Shape::Ours);
     if came_as == shape {
-        let mut record = plain(view, shape);
+        let mut record = plain(view.clone(), shape);
         if let Some(Value::Array(extra)) = view.get(NOT_SENT) {
             extra.iter().filter_map(Value::as_str).for_each(|pointer| remove(&mut record, pointer));
         }
@@ -33,15 +33,14 @@ pub fn export_as(view: &Value, shape: Shape) -> Value {
     }
     for (own, ours) in shape.members() {
         if let Some(value) = get(view, ours) {
-            let _said_by_an_earlier_member = set(&mut record, own, said_as(own, value, view, shape, false));
+            let _said_by_an_earlier_member = set(&mut record, own, said_as(own, value, view, shape));
         }
     }
     record
 }
 
-/// Exports without `as_sent` and `not_sent`: what the canonical members alone give back.
-pub(crate) fn plain(view: &Value, shape: Shape) -> Value {
-    let mut rest = view.clone();
+/// Exports without `as_sent` and `not_sent`, in the shape the event came in: what the canonical members alone give back.
+pub(crate) fn plain(mut rest: Value, shape: Shape) -> Value {
     let listed = |name: &str| shape.members().iter().any(|(_, ours)| *ours == name);
     strip(&mut rest, |name| {
         let recorder = || field(name).is_some_and(|field| field.place == Place::Recorder);
@@ -54,22 +53,32 @@ pub(crate) fn plain(view: &Value, shape: Shape) -> Value {
     let mut record = Value::Object(Map::new());
     for (own, ours) in shape.members() {
         if let Some(value) = take(&mut rest, ours) {
-            let _never_taken = set(&mut record, own, said_as(own, &value, view, shape, true));
+            let _never_taken = set(&mut record, own, as_came(own, value, shape));
         }
     }
     crate::place::merge_missing(&mut record, rest);
     record
 }
 
-/// Returns the value of a member in the words of `shape`.
-fn said_as(own: &str, value: &Value, view: &Value, shape: Shape, same_shape: bool) -> Value {
+/// Returns the value of a member as a record of this shape said it.
+fn as_came(own: &str, value: Value, shape: Shape) -> Value {
+    match (shape, own) {
+        (Shape::Gateway | Shape::Governance, "eventType" | "event_type") => {
+            value.as_str().and_then(event_type_as_sent).map(Value::from).unwrap_or(value)
+        }
+        _ => value,
+    }
+}
+
+/// Returns the value of a member in the words of another shape than it came in.
+fn said_as(own: &str, value: &Value, view: &Value, shape: Shape) -> Value {
     let Some(text) = value.as_str() else { return value.clone() };
     match (shape, own) {
         (Shape::Gateway | Shape::Governance, "eventType" | "event_type") => {
-            let category = view.get("category").and_then(Value::as_str).filter(|_| shape == Shape::Gateway && !same_shape);
+            let category = view.get("category").and_then(Value::as_str).filter(|_| shape == Shape::Gateway);
             Value::from(event_type_as_sent(text).or(category).unwrap_or(text))
         }
-        (Shape::AuditEvent, "action") if !same_shape => {
+        (Shape::AuditEvent, "action") => {
             let event_type = view.get("event_type").and_then(Value::as_str);
             Value::from(event_type.and_then(action_of).unwrap_or(text))
         }

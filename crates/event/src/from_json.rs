@@ -3,18 +3,19 @@
 //! The members that the canonical form does not give back are found by exporting the event and comparing: they are kept
 //! under `as_sent` (in the slot of their class, so that erasing that slot erases them too) and `not_sent`.
 
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::export::{difference, plain};
-use crate::fields::{AS_SENT, FIELDS, NOT_SENT, Place, RESERVED, get, known, set, take};
+use crate::fields::{AS_SENT, NOT_SENT, Place, RESERVED, field, get, holds_fields, known, set, take};
 use crate::fit::{fit, suits};
 use crate::id::{AuditId, Token};
 use crate::kind::{Grade, Outcome, PolicyResult, Witness};
 use crate::place::{by_slot, deeper_than, merge_missing, name_of, unshadowed};
 use crate::shape::Shape;
-use crate::slot::SlotName;
+use crate::slot::{Slot, SlotName};
 use crate::words::{category_of, event_type_word, outcome_word, severity_of};
 use crate::{DEPTH_MAX, EnvelopeError, SLOT_BYTES_MAX};
 
@@ -68,7 +69,7 @@ impl Event {
         let envelope = envelope_of(&mut fields, shape, context);
         let mut event = Event { envelope, slots: Vec::new() };
         let view = event.keep(fields);
-        event.keep_difference(&view, record, shape);
+        event.keep_difference(view, record, shape);
         event.envelope.check()?;
         match event.slots.iter().find(|slot| slot.json.len() > SLOT_BYTES_MAX) {
             Some(slot) => Err(EventError::SlotTooLarge { slot: slot.name.as_str(), bytes: slot.json.len() }),
@@ -80,16 +81,17 @@ impl Event {
     fn keep(&mut self, fields: Value) -> Value {
         let mut view = serde_json::to_value(&self.envelope).unwrap_or_default();
         if let Value::Object(rest) = unshadowed(&view, fields) {
-            for (slot, members) in by_slot(rest) {
-                merge_missing(&mut view, Value::Object(members.clone()));
-                self.put(slot, members);
+            for (name, members) in by_slot(rest) {
+                let members = Value::Object(members);
+                self.slots.push(Slot { name, json: members.to_string() });
+                merge_missing(&mut view, members);
             }
         }
         view
     }
 
     /// Keeps what the canonical form does not give back.
-    fn keep_difference(&mut self, view: &Value, record: &Value, shape: Shape) {
+    fn keep_difference(&mut self, view: Value, record: &Value, shape: Shape) {
         let (values, extra) = difference(&plain(view, shape), record);
         for (slot, members) in by_slot(values) {
             self.put(slot, Map::from_iter([(AS_SENT.to_owned(), Value::Object(members))]));
@@ -124,6 +126,9 @@ fn canonical_members(members: &Map<String, Value>, shape: Shape) -> Value {
             }
         }
     }
+    if fields.as_object().is_some_and(Map::is_empty) {
+        return rest;
+    }
     merge_missing(&mut fields, rest);
     fields
 }
@@ -131,20 +136,15 @@ fn canonical_members(members: &Map<String, Value>, shape: Shape) -> Value {
 /// Moves the values that fit from `fields` into an envelope and derives the rest of it.
 fn envelope_of(fields: &mut Value, shape: Shape, context: &FromContext) -> Envelope {
     copy_up(fields);
-    let mut members = Value::Object(Map::new());
-    for field in FIELDS.iter().filter(|field| field.place == Place::Envelope) {
-        if let Some(value) = get(fields, field.path).and_then(|value| fit(field.kind, value)) {
-            take(fields, field.path);
-            let _never_taken = set(&mut members, field.path, value);
-        }
-    }
-    let event_type = event_type_of(&members, fields, shape);
-    let mut text = |path: &str| take(&mut members, path).and_then(|value| value.as_str().and_then(|text| Token::parse(text).ok()));
+    let mut members = take_fitting(fields);
+    let mut text = |path: &str| members.remove(path).and_then(|value| value.as_str().and_then(|text| Token::parse(text).ok()));
     let audit_id = text("audit_id").and_then(|id| AuditId::parse(id.as_str()).ok());
     let timestamp = text("timestamp").unwrap_or_else(|| context.recorded_at.clone());
-    let base = Envelope::new(audit_id.unwrap_or_else(|| context.audit_id_if_missing.clone()), event_type, timestamp, context.witness);
-    let severity_said = members.get("severity").is_some();
-    let mut envelope = with_members(base, members);
+    let event_type = text("event_type").unwrap_or_else(|| event_type_of(&members, fields, shape));
+    let audit_id = audit_id.unwrap_or_else(|| context.audit_id_if_missing.clone());
+    let severity_said = members.contains_key("severity");
+    let mut envelope = Envelope::new(audit_id, event_type, timestamp, context.witness);
+    members.into_iter().for_each(|(path, value)| envelope.set(path, value));
     envelope.recorded_at = Some(context.recorded_at.clone());
     envelope.grade = context.grade;
     envelope.shape = (shape != Shape::Ours).then(|| Token::known(shape.as_str()));
@@ -153,6 +153,25 @@ fn envelope_of(fields: &mut Value, shape: Shape, context: &FromContext) -> Envel
         envelope.severity = severity_of(envelope.event_type.as_str(), envelope.outcome);
     }
     envelope
+}
+
+/// Takes what fits the envelope out of `fields`; an object that becomes empty by it goes too.
+fn take_fitting(fields: &mut Value) -> FxHashMap<&'static str, Value> {
+    let mut found = FxHashMap::default();
+    let mut fits = |path: &str, value: &Value| {
+        let field = field(path).filter(|field| field.place == Place::Envelope);
+        let taken = field.and_then(|field| Some((field.path, fit(field.kind, value)?)));
+        taken.map(|(path, value)| found.insert(path, value)).is_some()
+    };
+    let Value::Object(fields) = fields else { return found };
+    fields.retain(|name, value| match value {
+        Value::Object(inner) if !inner.is_empty() && holds_fields(name) => {
+            inner.retain(|inner, value| !fits(&format!("{name}.{inner}"), value));
+            !inner.is_empty()
+        }
+        value => !fits(name, value),
+    });
+    found
 }
 
 /// Copies what the plain shape nests or names otherwise to the fields that every event has.
@@ -173,10 +192,9 @@ fn copy_up(fields: &mut Value) {
     }
 }
 
-/// Returns the event type of a record: what it says, or what follows from its other members.
-fn event_type_of(members: &Value, fields: &Value, shape: Shape) -> Token {
-    let said = get(members, "event_type").and_then(Value::as_str);
-    let action = || get(members, "operation.action").and_then(Value::as_str).and_then(event_type_word);
+/// Returns the event type of a record that does not say it: what follows from its other members.
+fn event_type_of(members: &FxHashMap<&str, Value>, fields: &Value, shape: Shape) -> Token {
+    let action = || members.get("operation.action").and_then(Value::as_str).and_then(event_type_word);
     let kind = || fields.get("type").and_then(Value::as_str).and_then(event_type_word);
     let by_shape = match shape {
         Shape::ApiCall => "model.call",
@@ -184,21 +202,7 @@ fn event_type_of(members: &Value, fields: &Value, shape: Shape) -> Token {
         Shape::Governance if fields.get("security_event_type").is_some() => "security.event",
         _ => "system.record",
     };
-    let found = said.or_else(action).or_else(kind).unwrap_or(by_shape);
-    Token::known(found)
-}
-
-/// Fills the members of `base` with values that were checked one by one to fit.
-fn with_members(base: Envelope, members: Value) -> Envelope {
-    let Ok(mut whole) = serde_json::to_value(&base) else { return base };
-    if let (Value::Object(whole), Value::Object(members)) = (&mut whole, members) {
-        for (name, value) in members {
-            if name != "event_type" {
-                whole.insert(name, value);
-            }
-        }
-    }
-    serde_json::from_value(whole).unwrap_or(base)
+    Token::known(action().or_else(kind).unwrap_or(by_shape))
 }
 
 /// Derives the category by type and the outcome by the words of the record.

@@ -19,6 +19,7 @@ mod id;
 mod kind;
 mod place;
 mod schema;
+mod set;
 mod shape;
 mod slot;
 mod strict;

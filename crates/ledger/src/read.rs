@@ -292,7 +292,7 @@ impl Reader {
     }
 
     fn find_sealed(&self, manifest: &Manifest, id: &AuditId, wanted: Wanted) -> Result<Option<Stored>, ReadError> {
-        if self.cache.span(&*self.disk, &self.dir, manifest).is_some_and(|span| !span.may_hold(wanted)) {
+        if !self.cache.may_hold(&*self.disk, &self.dir, manifest, wanted) {
             return Ok(None);
         }
         self.sealed(manifest, |segment, decoded| segment.find(decoded, id, wanted))

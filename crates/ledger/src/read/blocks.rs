@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sealtrail_disk::{Disk, DiskError, DiskFile, Open, read_exact_at};
 
-use super::ids::{Fields, Span, Wanted};
+use super::ids::{Fields, Ids, PRINT_BYTES, Span, Wanted};
 use super::parts::blocks_path;
 use crate::line::{FileSum, Manifest};
 
@@ -22,7 +22,6 @@ const MAGIC: &[u8; 8] = b"STBLOCKS";
 const VERSION: u32 = 1;
 const HEAD_BYTES: usize = 104;
 const ROW_BYTES: usize = 40;
-const PRINT_BYTES: usize = 2;
 const BLOCK_PRINTS: usize = BLOCK_EVENTS as usize * PRINT_BYTES;
 
 /// Where a block starts, and what is in it.
@@ -159,6 +158,21 @@ impl Blocks {
         self.head.span
     }
 
+    /// Tells more closely which ids the segment may hold; nothing if a row is damaged.
+    pub(super) fn ids(&self) -> Option<Ids> {
+        let rows = self.rows().ok()?;
+        let rows = rows.chunks_exact(ROW_BYTES).zip(0..).map(|(row, at)| Row::parse(self.head.block_first(at), row));
+        let rows = rows.collect::<Option<Vec<Row>>>()?;
+        let prints = |at| rows.get(at as usize).and_then(|row| self.prints(at, row));
+        Some(Ids::of(rows.iter().map(|row| row.span), prints))
+    }
+
+    fn rows(&self) -> Result<Vec<u8>, DiskError> {
+        let mut rows = vec![0; self.head.rows() as usize * ROW_BYTES];
+        read_exact_at(&*self.file, &mut rows, HEAD_BYTES as u64)?;
+        Ok(rows)
+    }
+
     /// Returns the place in the file of the block that `seq` lies in.
     pub(crate) fn block_of(&self, seq: u64) -> u64 {
         seq.saturating_sub(self.head.first) / BLOCK_EVENTS
@@ -183,8 +197,7 @@ impl Blocks {
 
     /// Returns the positions that may be the wanted id's; a damaged row or damaged fingerprints leave out nothing of their block.
     pub(crate) fn candidates(&self, wanted: Wanted) -> Result<Vec<u64>, DiskError> {
-        let mut rows = vec![0; self.head.rows() as usize * ROW_BYTES];
-        read_exact_at(&*self.file, &mut rows, HEAD_BYTES as u64)?;
+        let rows = self.rows()?;
         let mut found = Vec::new();
         for (row, at) in rows.chunks_exact(ROW_BYTES).zip(0..) {
             let row = Row::parse(self.head.block_first(at), row);
@@ -198,23 +211,27 @@ impl Blocks {
     /// Adds the positions in a block whose fingerprint is the wanted one.
     fn alike(&self, at: u64, row: Option<Row>, wanted: Wanted, found: &mut Vec<u64>) {
         let first = self.head.block_first(at);
-        let events = (self.head.size - first).min(BLOCK_EVENTS);
-        let mut bytes = [0; BLOCK_PRINTS];
-        let prints = &mut bytes[..events as usize * PRINT_BYTES];
-        let read = read_exact_at(&*self.file, prints, self.head.prints_at(at));
-        if read.is_err() || row.is_none_or(|row| crc32c::crc32c(prints) != row.prints_crc) {
-            found.extend(first..first + events);
-            return;
+        match row.and_then(|row| self.prints(at, &row)) {
+            Some(prints) => {
+                let alike = prints.chunks_exact(PRINT_BYTES).zip(first..).filter(|(print, _)| *print == wanted.print.to_le_bytes());
+                found.extend(alike.map(|(_, seq)| seq));
+            }
+            None => found.extend(first..(first + BLOCK_EVENTS).min(self.head.size)),
         }
-        let alike = prints.chunks_exact(PRINT_BYTES).zip(first..).filter(|(print, _)| *print == wanted.print.to_le_bytes());
-        found.extend(alike.map(|(_, seq)| seq));
+    }
+
+    /// Reads the fingerprints of a block; nothing if they are damaged.
+    fn prints(&self, at: u64, row: &Row) -> Option<Vec<u8>> {
+        let events = (self.head.size - self.head.block_first(at)).min(BLOCK_EVENTS);
+        let mut prints = vec![0; events as usize * PRINT_BYTES];
+        read_exact_at(&*self.file, &mut prints, self.head.prints_at(at)).ok()?;
+        (crc32c::crc32c(&prints) == row.prints_crc).then_some(prints)
     }
 
     /// Reads everything; nothing if any of it is damaged.
     fn all(&self) -> Option<(Vec<Row>, Vec<u8>)> {
-        let mut rows = vec![0; self.head.rows() as usize * ROW_BYTES];
+        let rows = self.rows().ok()?;
         let mut prints = vec![0; (self.head.size - self.head.first) as usize * PRINT_BYTES];
-        read_exact_at(&*self.file, &mut rows, HEAD_BYTES as u64).ok()?;
         read_exact_at(&*self.file, &mut prints, self.head.prints_at(0)).ok()?;
         let rows = rows.chunks_exact(ROW_BYTES).zip(0..).map(|(row, at)| Row::parse(self.head.block_first(at), row));
         let rows = rows.collect::<Option<Vec<Row>>>()?;

@@ -8,7 +8,7 @@ use sealtrail_disk::Disk;
 
 use super::ReadError;
 use super::blocks::Blocks;
-use super::ids::Span;
+use super::ids::{Ids, Span, Wanted};
 use super::segment::{Decoded, Segment};
 use crate::line::Manifest;
 
@@ -35,6 +35,8 @@ struct Kept {
     buffers: Vec<Decoded>,
     /// By the first position of the segment; erasing changes no id.
     spans: BTreeMap<u64, Span>,
+    /// The same more closely, of segments whose span was not enough.
+    ids: BTreeMap<u64, Arc<Ids>>,
 }
 
 impl Cache {
@@ -53,14 +55,28 @@ impl Cache {
         Ok(segment)
     }
 
-    /// Returns which ids a segment may hold; nothing if it has no side file that says so.
-    pub(super) fn span(&self, disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Option<Span> {
-        let known = self.kept().spans.get(&manifest.first).copied();
-        known.or_else(|| {
-            let span = Blocks::open(disk, dir, manifest)?.span();
-            self.kept().spans.insert(manifest.first, span);
-            Some(span)
-        })
+    /// Tells whether a segment may hold an id, as far as its side file says so.
+    pub(super) fn may_hold(&self, disk: &dyn Disk, dir: &Path, manifest: &Manifest, wanted: Wanted) -> bool {
+        let first = manifest.first;
+        let (span, ids) = {
+            let kept = self.kept();
+            (kept.spans.get(&first).copied(), kept.ids.get(&first).cloned())
+        };
+        if span.is_some_and(|span| !span.may_hold(wanted)) {
+            return false;
+        }
+        if let Some(ids) = ids {
+            return ids.may_hold(wanted);
+        }
+        let Some(blocks) = Blocks::open(disk, dir, manifest) else { return true };
+        self.kept().spans.insert(first, blocks.span());
+        if !blocks.span().may_hold(wanted) {
+            return false;
+        }
+        let Some(ids) = blocks.ids() else { return true };
+        let may_hold = ids.may_hold(wanted);
+        self.kept().ids.insert(first, Arc::new(ids));
+        may_hold
     }
 
     /// Lends buffers, those that hold something of these files if there are such.

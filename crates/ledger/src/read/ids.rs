@@ -4,6 +4,8 @@ use sealtrail_event::AuditId;
 
 use crate::line::EnvelopeLine;
 
+/// A fingerprint.
+pub(super) const PRINT_BYTES: usize = 2;
 /// A UUIDv7 has 48 bits of milliseconds.
 const MS_BYTES: usize = 6;
 /// Flag: some ids tell no time.
@@ -48,6 +50,63 @@ impl Span {
     pub(crate) fn may_hold(self, wanted: Wanted) -> bool {
         wanted.unix_ms.map_or(self.foreign, |ms| (self.oldest_ms..=self.newest_ms).contains(&ms))
     }
+}
+
+/// 16 blocks with their fingerprints and 16 runs: 2 KiB for each segment.
+const APART_MAX: usize = 16;
+const RUNS_MAX: usize = 16;
+
+/// Which ids a segment may hold, more closely than its span: one event of another time makes its block a candidate, not the segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ids {
+    /// The blocks of the longest times, with their fingerprints.
+    apart: Vec<(Span, Vec<u8>)>,
+    /// The spans of the others, joined over the smallest gaps.
+    runs: Vec<Span>,
+}
+
+impl Ids {
+    /// Takes the span of each block; `prints` returns the fingerprints of one, or nothing when they are damaged.
+    pub(super) fn of(blocks: impl Iterator<Item = Span>, prints: impl Fn(u64) -> Option<Vec<u8>>) -> Self {
+        let mut blocks: Vec<(u64, Span)> = (0..).zip(blocks).collect();
+        blocks.sort_unstable_by_key(|(_, span)| std::cmp::Reverse(span.newest_ms.saturating_sub(span.oldest_ms)));
+        let mut joined = blocks.split_off(blocks.len().min(APART_MAX));
+        let mut apart = Vec::with_capacity(blocks.len());
+        for (at, span) in blocks {
+            match prints(at) {
+                Some(prints) => apart.push((span, prints)),
+                None => joined.push((at, span)),
+            }
+        }
+        Self { apart, runs: runs_of(joined.into_iter().map(|(_, span)| span).collect()) }
+    }
+
+    /// Tells whether an id can be here.
+    pub(super) fn may_hold(&self, wanted: Wanted) -> bool {
+        let print = wanted.print.to_le_bytes();
+        let alike = |prints: &[u8]| prints.chunks_exact(PRINT_BYTES).any(|known| known == print);
+        self.runs.iter().any(|run| run.may_hold(wanted)) || self.apart.iter().any(|(span, prints)| span.may_hold(wanted) && alike(prints))
+    }
+}
+
+fn runs_of(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_unstable_by_key(|span| span.oldest_ms);
+    let gap_before = |newest: &mut Option<u64>, span: &Span| {
+        let before = newest.replace(newest.map_or(span.newest_ms, |newest| newest.max(span.newest_ms)));
+        Some(before.map_or(0, |newest| span.oldest_ms.saturating_sub(newest)))
+    };
+    let gaps: Vec<u64> = spans.iter().scan(None, gap_before).collect();
+    let mut widest = gaps.clone();
+    widest.sort_unstable_by(|a, b| b.cmp(a));
+    let joined_up_to = widest.get(RUNS_MAX - 1).copied().unwrap_or(0);
+    let mut runs: Vec<Span> = Vec::new();
+    for (span, gap) in spans.into_iter().zip(gaps) {
+        match runs.last_mut() {
+            Some(run) if gap <= joined_up_to => run.join(span),
+            _ => runs.push(span),
+        }
+    }
+    runs
 }
 
 /// What the side file knows of an id.
@@ -144,5 +203,53 @@ impl Fields<'_> {
 
     pub(super) fn u64(&mut self) -> u64 {
         u64::from_le_bytes(self.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn span(times: &[u64], foreign: bool) -> Span {
+        let mut span = Span { foreign, ..Span::EMPTY };
+        times.iter().for_each(|ms| span.add(Wanted { unix_ms: Some(*ms), print: 0 }));
+        span
+    }
+
+    fn at(unix_ms: u64, print: u16) -> Wanted {
+        Wanted { unix_ms: Some(unix_ms), print }
+    }
+
+    #[test]
+    fn one_late_event_does_not_make_its_segment_a_candidate() {
+        // Protects `find` in a trail of imported events: a segment is looked at for ids of its own times only.
+        let mut blocks: Vec<Span> = (0..2_048).map(|n| span(&[1_000 * n, 1_000 * n + 900], false)).collect();
+        blocks[7] = span(&[7_000, 9_000_000_000], false);
+        let ids = Ids::of(blocks.into_iter(), |at| Some([at as u16, 4_000].map(u16::to_le_bytes).concat()));
+        assert!(ids.may_hold(at(100_000, 1)) && ids.may_hold(at(2_047_900, 1)));
+        assert!(!ids.may_hold(at(3_000_000, 1)) && ids.may_hold(at(3_000_000, 7)) && ids.may_hold(at(3_000_000, 4_000)));
+        assert!(!ids.may_hold(Wanted { unix_ms: None, print: 7 }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_block_is_left_out(
+            blocks in prop::collection::vec((prop::collection::vec(0..1_000u64, 0..3), any::<bool>()), 0..60),
+            readable in prop::collection::vec(any::<bool>(), 60),
+        ) {
+            // Protects every event: what a block may hold by its times and fingerprints, its segment may hold.
+            let spans: Vec<Span> = blocks.iter().map(|(times, foreign)| span(times, *foreign)).collect();
+            let prints = |at: u64| readable[at as usize].then(|| (at as u16).to_le_bytes().to_vec());
+            let ids = Ids::of(spans.iter().copied(), prints);
+            prop_assert!(ids.runs.len() <= RUNS_MAX && ids.apart.len() <= APART_MAX);
+            for (print, span) in spans.iter().enumerate() {
+                for unix_ms in (0..1_000).map(Some).chain([None]) {
+                    let wanted = Wanted { unix_ms, print: print as u16 };
+                    prop_assert!(!span.may_hold(wanted) || ids.may_hold(wanted));
+                }
+            }
+        }
     }
 }
