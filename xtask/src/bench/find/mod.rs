@@ -16,12 +16,18 @@ use peers::Peers;
 /// Engines whose store is no larger than the records; the comparison counts them.
 const COUNTED: &[&str] = &["duckdb", "duckdb-parquet", "zstd", "rg", "jq"];
 
-/// Measures `EVENTS [ENGINE…]`: 10 million records and every engine, unless the words say otherwise.
+/// Measures `EVENTS [ENGINE…]`: 10 million records and every engine, unless the words say otherwise. A query in place of an engine is only answered, and
+/// the memory that it took is printed.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     let events = words.first().and_then(|count| count.parse().ok()).unwrap_or(10_000_000);
     let wanted = |engine: &&str| words.len() < 2 || words[1..].iter().any(|word| word == engine);
     let engines: Vec<&str> = peers::ENGINES.iter().copied().filter(wanted).collect();
     let data = data::ready(root, events)?;
+    if let Some(query) = words.get(1).filter(|word| word.starts_with('Q')) {
+        ours::queries(&data, Some(query))?;
+        println!("{:.0}", ours::peak_mb());
+        return Ok(());
+    }
     let raw = std::fs::metadata(data.records()).map(|meta| meta.len()).unwrap_or_default();
     println!("{events} records, {:.0} MB as JSON lines, {} bytes each", raw as f64 / 1e6, raw / events.max(1));
     if let Some(fed) = ours::index(&data)? {
@@ -34,11 +40,9 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<(), String> {
     let percent = |bytes: u64| bytes as f64 * 100.0 / raw as f64;
     println!("index: {:.1} % of the JSON lines        target <= 20 %", percent(size_of(&data.index())));
     println!("sealed segments: {:.1} % of the JSON lines        target <= 20 %", percent(size_of(&data.ledger().join("seg"))));
-    let measured = ours::queries(&data)?;
-    let [peak, own, mapped] = ours::memory_mb();
-    println!(
-        "memory of the search: at most {peak:.0} MB, now {own:.0} MB of its own and {mapped:.0} MB of the mapped index        target < 200 MB"
-    );
+    let measured = ours::queries(&data, None)?;
+    let (most, query) = ours::memory_mb(events, &measured)?;
+    println!("memory of a search: at most {most:.0} MB ({query}), pages of the mapped index among them        target < 200 MB");
     fresh::measure(&data.folder.join("fresh"))?;
     println!();
     let peers = peers::run(root, &data, &engines)?;

@@ -1,6 +1,7 @@
 //! The twelve queries, answered by the index and re-checked on the sealed bytes.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,18 +50,22 @@ pub(crate) fn index(data: &Data) -> Result<Option<Fed>, String> {
     Ok((events > 0).then_some(fed))
 }
 
-/// Answers every query.
-pub(crate) fn queries(data: &Data) -> Result<Vec<Measured>, String> {
+/// Answers every query, or the one of that name.
+pub(crate) fn queries(data: &Data, only: Option<&str>) -> Result<Vec<Measured>, String> {
     let (plan, reader) = (data.plan()?, reader(data)?);
     let index = Index::open(&data.index(), reader.log()).map_err(|error| shown(&error))?;
     let text = |name: &str| plan[name].as_str().unwrap_or_default().to_owned();
     let end = plan["end_ms"].as_i64().unwrap_or_default();
     let days_before = |days: i64| Timestamp::from_millisecond(end - days * 86_400_000).map(|time| time.to_string()).unwrap_or_default();
     let id = AuditId::parse(&text("audit_id")).map_err(|error| error.to_string())?;
-    let mut measured = vec![measure("Q1", || match reader.find(&id).map_err(|error| shown(&error))? {
-        Some(stored) => Ok(json!([stored.view()["audit_id"]])),
-        None => Err("Q1 found nothing".to_owned()),
-    })?];
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    let mut measured = Vec::new();
+    if wanted("Q1") {
+        measured.push(measure("Q1", || match reader.find(&id).map_err(|error| shown(&error))? {
+            Some(stored) => Ok(json!([stored.view()["audit_id"]])),
+            None => Err("Q1 found nothing".to_owned()),
+        })?);
+    }
     let searches = [
         ("Q2", format!("user_id={} timestamp>=\"{}\"", text("user"), days_before(1))),
         ("Q3", format!("event_type=data.file_read resource.sensitivity_level=pii timestamp>=\"{}\"", days_before(14))),
@@ -82,7 +87,7 @@ pub(crate) fn queries(data: &Data) -> Result<Vec<Measured>, String> {
         ("Q11", format!("session_id={}", text("session"))),
         ("Q12", "status=fail duration_ms>1000 | count".to_owned()),
     ];
-    for (name, text) in searches {
+    for (name, text) in searches.into_iter().filter(|(name, _)| wanted(name)) {
         let search = Search::parse_at(&text, Timestamp::now()).map_err(|error| error.show(&text))?;
         let whole = name == "Q11";
         let options = Options { order: if whole { Order::Oldest } else { Order::Newest }, threads: 2, ..Options::default() };
@@ -153,11 +158,26 @@ fn shown(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Returns the most memory that this process ever held, what it holds now of its own, and of mapped files; in MB.
-pub(crate) fn memory_mb() -> [f64; 3] {
+/// Answers each query in a process of its own, as the command line does; returns the most memory that one of them held, in MB, and its name.
+pub(crate) fn memory_mb(events: u64, measured: &[Measured]) -> Result<(f64, &'static str), String> {
+    let mut most = (0.0, "");
+    for one in measured {
+        let own = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+        let output = Command::new(own).args(["measure", "find", &events.to_string(), one.name]).output();
+        let output = output.map_err(|error| format!("cannot start {}: {error}", one.name))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let peak = text.lines().last().and_then(|line| line.parse::<f64>().ok());
+        let peak = peak.ok_or_else(|| format!("cannot read the memory of {}: {text}", one.name))?;
+        if peak > most.0 {
+            most = (peak, one.name);
+        }
+    }
+    Ok(most)
+}
+
+/// Returns the most memory that this process ever held, mapped pages among it, in MB.
+pub(crate) fn peak_mb() -> f64 {
     let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
-    ["VmHWM", "RssAnon", "RssFile"].map(|name| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() / 1024.0
-    })
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() / 1024.0
 }
