@@ -223,3 +223,30 @@ impl Collector {
         AuditId::new(self.now_ns() / 1_000_000, tail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use sealtrail_engine::{CreateHome, Daemon, DaemonOptions, Home};
+
+    use super::*;
+
+    /// Protects senders from a disk that does not answer: after the patience, which passes here at once, they are told so and when to come again.
+    #[test]
+    fn a_disk_that_does_not_answer_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, _) = Home::create(folder.path().join("home"), &CreateHome::default()).unwrap();
+        let daemon = Daemon::start(&home, DaemonOptions::default()).unwrap();
+        let archive = Archive::new(home, Box::new(daemon.handle()), 1);
+        let collector = Collector::new(daemon.handle(), Arc::new(archive), Limits::default());
+        let (_seal, never) = oneshot::channel();
+        let pending = Pending { witness: Witness::Api, count: 2, parts: vec![never], since: Instant::now() };
+        let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        assert_eq!(collector.why_later().name, "queue-full");
+        assert_eq!(paused.block_on(collector.settled(pending)), [Ingested::Later; 2]);
+        let why = collector.why_later();
+        assert_eq!((why.status, why.name), (StatusCode::SERVICE_UNAVAILABLE, "disk-stalled"));
+        daemon.stop().unwrap();
+    }
+}
