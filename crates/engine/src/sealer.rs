@@ -68,17 +68,17 @@ impl Sealer {
 
     /// Seals a run of works, in as many batches as the ledger's limits ask for.
     fn seal_events(&mut self, works: &[Work], fates: &mut [Fate]) -> Option<Trouble> {
-        let mut events = Vec::new();
+        let mut events: Vec<&Event> = Vec::new();
         let mut owners = Vec::new();
         let mut part = 0;
         for work in works {
             match &work.what {
                 What::Delivery(_, own) | What::Own(own) => {
-                    events.extend_from_slice(own);
+                    events.extend(own);
                     owners.extend(std::iter::repeat_n(part, own.len()));
                 }
                 What::Many(many) => {
-                    events.extend_from_slice(many);
+                    events.extend(many);
                     owners.extend(part..part + many.len());
                 }
                 What::Gap(_) => {}
@@ -118,7 +118,7 @@ impl Sealer {
         None
     }
 
-    fn append(&mut self, events: &[Event]) -> Result<Vec<Receipt>, AppendError> {
+    fn append(&mut self, events: &[&Event]) -> Result<Vec<Receipt>, AppendError> {
         let (builder, committer) = self.ledger.split();
         loop {
             let batch = builder.build(events, &self.clock.stamp())?;

@@ -1,5 +1,6 @@
 //! Builds signed batches in memory. It has no disk, so the next batch can be built while the last one is being synced.
 
+use std::borrow::Borrow;
 use std::sync::{Arc, Mutex};
 
 use sealtrail_event::Event;
@@ -150,15 +151,16 @@ impl Builder {
     /// Builds the next batch from as many of `events` as fit, in order; see [`Batch::taken`].
     ///
     /// Adds a `ledger.clock` when the wall clock stepped and a `ledger.epoch` when the epoch has lasted its time.
-    pub fn build(&mut self, events: &[Event], stamp: &Stamp) -> Result<Batch, BuildError> {
-        for (index, event) in events.iter().enumerate().take(BATCH_EVENTS_MAX) {
+    pub fn build<E: Borrow<Event>>(&mut self, events: &[E], stamp: &Stamp) -> Result<Batch, BuildError> {
+        let events: Vec<&Event> = events.iter().take(BATCH_EVENTS_MAX).map(Borrow::borrow).collect();
+        for (index, event) in events.iter().enumerate() {
             let envelope = &event.envelope;
             if envelope.ledger.is_some() || envelope.event_type.as_str().starts_with("ledger.") {
                 let found = envelope.event_type.to_string();
                 return Err(BuildError::Rejected { index, source: Reject::Reserved { found } });
             }
         }
-        self.assemble(events, stamp, Extra::default())
+        self.assemble(&events, stamp, Extra::default())
     }
 
     /// Builds the heartbeat: a batch with the next epoch, when the current one has lasted its time.
@@ -185,7 +187,7 @@ impl Builder {
     }
 
     /// Builds one batch: own events, the caller's, the change of epoch; then macs and commit.
-    pub(crate) fn assemble(&mut self, events: &[Event], stamp: &Stamp, mut extra: Extra<'_>) -> Result<Batch, BuildError> {
+    pub(crate) fn assemble(&mut self, events: &[&Event], stamp: &Stamp, mut extra: Extra<'_>) -> Result<Batch, BuildError> {
         let clocks = Clocks::of(stamp);
         let step_ms = clocks.step_ms(&self.head.clocks);
         if step_ms.unsigned_abs() > CLOCK_STEP_MS {
@@ -198,7 +200,7 @@ impl Builder {
             Some(why) if !alone => Some((why, new_key(&epoch_name(&self.origin, self.head.epoch + 1), &mut *self.entropy)?)),
             _ => None,
         };
-        self.shake_salts(extra.own.iter().chain(events).map(|event| event.slots.len()).sum());
+        self.shake_salts(extra.own.iter().chain(events.iter().copied()).map(|event| event.slots.len()).sum());
 
         let first = self.head.size();
         let buffer = self.buffers.lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));

@@ -85,7 +85,10 @@ fn another_event_under_a_known_id_is_refused() {
     assert_eq!((alone.status, statuses(&alone)), (422, vec!["rejected".to_owned()]));
     let kept = test.of_type("system.unparsed");
     assert_eq!(kept.iter().map(|event| &event["collector"]["key"]).collect::<Vec<_>>(), ["ann", "bob", "bob"]);
-    assert!(kept.iter().all(|event| event["reason"] == "id_taken" && event["raw"]["text"].as_str().unwrap().contains("mallory")), "{kept:?}");
+    assert!(
+        kept.iter().all(|event| event["reason"] == "id_taken" && event["raw"]["text"].as_str().unwrap().contains("mallory")),
+        "{kept:?}"
+    );
     assert_eq!(kept[2]["audit_id"], alone.json()["results"][0]["audit_id"]);
     let flood: Vec<Value> = (0..20).map(|_| other(1)).collect();
     assert_eq!(one(&test, &bob, &json!(flood)).json()["rejected"], 20);
