@@ -52,13 +52,9 @@ pub(crate) async fn post(
     body: Body,
 ) -> Result<Response, Fault> {
     url::nothing(query.as_deref().unwrap_or_default())?;
-    let delivery = Arc::new(Delivery {
-        form: Form::of(&headers)?,
-        tags: tags(&headers),
-        received_unix_ns: collector.now_ns(),
-        sender,
-        body: collector.read(&headers, body).await?,
-    });
+    let form = Form::of(&headers)?;
+    let body = collector.read(&headers, body).await?;
+    let delivery = Arc::new(Delivery { form, tags: tags(&headers), received_unix_ns: collector.now_ns(), sender, body });
     let place = collector.place().await;
     let understood = {
         let (collector, delivery) = (Arc::clone(&collector), Arc::clone(&delivery));
@@ -116,7 +112,7 @@ fn take(collector: &Collector, delivery: &Delivery) -> Result<(Vec<Item>, Pendin
         let id = collector.new_id();
         match record(piece, id.clone(), &delivered) {
             Ok(event) => looked.event(event),
-            Err(error) => looked.rejected(piece, error),
+            Err(error) => looked.reject(piece, error),
         }
     }
     let Looked { mut items, mut events, rejected, .. } = looked;
@@ -193,7 +189,7 @@ impl<'a> Looked<'a> {
         self.items.push(Item { event: Some(place), audit_id: Some(audit_id), again: before.is_some(), error: None });
     }
 
-    fn rejected(&mut self, piece: &'a [u8], error: RecordError) {
+    fn reject(&mut self, piece: &'a [u8], error: RecordError) {
         let item = self.rejected.item(self.items.len(), piece, error);
         self.items.push(item);
     }
