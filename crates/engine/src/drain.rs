@@ -75,7 +75,7 @@ impl Drain<'_> {
             let removed = file.read(self.key).and_then(|content| self.one_file(&file, content, sink, &mut drained));
             drained.left += u64::from(!removed.unwrap_or(false));
         }
-        drained.lost = self.seal_gaps(sink)?;
+        drained.lost = gaps::seal(self.home, sink)?;
         Ok(drained)
     }
 
@@ -200,28 +200,6 @@ impl Drain<'_> {
                 remote: None,
             })
             .collect()
-    }
-
-    /// Seals the losses that hooks counted, one event a cause; the table is set to zero only after that.
-    fn seal_gaps(&self, sink: &mut dyn Sink) -> io::Result<u64> {
-        let Some(held) = gaps::take(self.home)? else { return Ok(0) };
-        let mut causes: Vec<&str> = held.gaps.iter().map(|gap| gap.cause.as_str()).collect();
-        causes.sort_unstable();
-        causes.dedup();
-        let mut lost = 0;
-        for cause in causes {
-            let of_cause: Vec<_> = held.gaps.iter().filter(|gap| gap.cause == cause).collect();
-            let by = of_cause.iter().map(|gap| (gap.class.as_str(), gap.count)).collect();
-            let since = of_cause.iter().map(|gap| gap.first_unix_ns).min().unwrap_or(0);
-            let until = of_cause.iter().map(|gap| gap.last_unix_ns).max().unwrap_or(0);
-            if sink.gap(gap_of(cause, by, since, until)).is_err() {
-                // Sealed causes are sealed again in the next round: twice, but never not at all.
-                return Ok(lost);
-            }
-            lost += of_cause.iter().map(|gap| gap.count).sum::<u64>();
-        }
-        held.reset()?;
-        Ok(lost)
     }
 }
 

@@ -71,6 +71,13 @@ impl GapTable {
         Some(at..at + SLOT_BYTES)
     }
 
+    /// Sets the losses of one cause to zero.
+    pub fn forget(&mut self, cause: &str) {
+        for slot in self.0.chunks_exact_mut(SLOT_BYTES).filter(|slot| text(&slot[CLASS_BYTES..LABELS_BYTES]) == cause) {
+            slot.fill(0);
+        }
+    }
+
     /// Returns every loss.
     pub fn gaps(&self) -> Vec<Gap> {
         let taken = self.0.chunks_exact(SLOT_BYTES).filter(|slot| slot[0] != 0 && number(slot, 40) != 0);
