@@ -76,7 +76,9 @@ fn another_event_under_a_known_id_is_refused() {
     let untimed = json!({"audit_id": "evt_9", "event_type": "tool.invocation", "tool": "Read"});
     let first = one(&test, &ann, &json!([event(1), other(1), untimed]));
     assert_eq!((first.status, statuses(&first)), (200, ["sealed", "rejected", "sealed"].map(str::to_owned).to_vec()));
-    let again = one(&test, &bob, &json!([event(1), untimed, other(9)]));
+    let mut later = event(1);
+    later["timestamp"] = json!("2026-11-21T10:00:05Z");
+    let again = one(&test, &bob, &json!([later, untimed, other(9)]));
     assert_eq!(statuses(&again), ["known", "known", "rejected"]);
     let error = again.json()["results"][2]["error"].as_str().unwrap().to_owned();
     let seq = first.json()["results"][2]["receipt"]["seq"].clone();
