@@ -1,6 +1,6 @@
 //! Records of programs: redacted, marked with their sender, and nothing lost.
 
-use sealtrail_capture::api::{Delivered, RecordError, record, unparsed};
+use sealtrail_capture::api::{Delivered, RecordError, is_same, record, unparsed};
 use sealtrail_capture::redact::Redactor;
 use sealtrail_capture::{RAW_BYTES_MAX, Sender};
 use sealtrail_event::{AuditId, EventError, StrictError, Token};
@@ -49,6 +49,29 @@ fn a_secret_is_no_id() {
     assert_eq!(id(1), id(1));
     assert_ne!(id(1), id(2));
     assert!(id(1).starts_with("api_") && !id(1).contains("ghp"));
+}
+
+/// Protects a record that comes again: another time or sender does not make it another one, every other member does, and what is erased is not held against it.
+#[test]
+fn the_same_record_is_told_from_another() {
+    let sender = sender();
+    let delivered = Delivered { received_unix_ns: 1_795_229_029_000_000_000, sender: &sender, tags: &[], redactor: &Redactor::new() };
+    let event = record(br#"{"audit_id":"e","user_id":"ann","n":1}"#, AuditId::parse("e").unwrap(), &delivered).unwrap();
+    let sealed = |change: &dyn Fn(&mut Value)| {
+        let mut view = event.to_json();
+        change(&mut view);
+        is_same(&view, &event)
+    };
+    assert!(sealed(&|_| {}));
+    assert!(sealed(&|view| view["timestamp"] = json!("2026-01-01T00:00:00Z")));
+    assert!(sealed(&|view| view["collector"]["key"] = json!("other")));
+    assert!(!sealed(&|view| view["n"] = json!(2)));
+    assert!(!sealed(&|view| view["more"] = json!(true)));
+    assert!(!sealed(&|view| drop(view.as_object_mut().unwrap().shift_remove("user_id"))));
+    assert!(sealed(&|view| {
+        view.as_object_mut().unwrap().shift_remove("user_id");
+        view["erased"] = json!(["identity"]);
+    }));
 }
 
 /// Protects senders from guessing: what is no record is told by name and place.

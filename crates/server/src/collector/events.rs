@@ -133,7 +133,9 @@ async fn refuse_others(
         return Ok(());
     }
     let (own, delivery, mut refused, first) = (Arc::clone(collector), Arc::clone(delivery), std::mem::take(items), fates.len());
+    let place = collector.place().await;
     let compared = move || {
+        let _place = place;
         let delivered = delivery.delivered(&own);
         let mut rejected = Rejected::default();
         let pieces = split(&delivery.body, delivery.form).unwrap_or_default();
